@@ -1,1 +1,25 @@
-//! Placeholder.
+//! The pure core of Signalbox: which model should serve this request?
+//!
+//! [`decide`] is the heart. It reads a [`Policy`], a [`Query`] (the facts of one request, never its text) and the
+//! [`Evidence`] gathered so far, and either asks for one more costly answer ([`Step::Ask`]) or is done. The caller
+//! (the server's engine) answers probes until it is. No IO, no clock, no async, no randomness: the same three inputs
+//! give the same answer in every process and on every CPU.
+//!
+//! Read in this order: [`query`], [`policy`], [`evidence`], [`mod@decide`], [`explanation`].
+
+pub mod candidates;
+pub mod decide;
+pub mod decision;
+pub mod diagnostic;
+pub mod evidence;
+pub mod explanation;
+pub mod policy;
+pub mod query;
+
+pub use decide::{Step, decide};
+pub use decision::{Decision, Refused, Source};
+pub use diagnostic::{Diagnostic, Severity};
+pub use evidence::{Answer, Evidence, Probe, RouteScores};
+pub use explanation::{Explanation, explain};
+pub use policy::Policy;
+pub use query::Query;

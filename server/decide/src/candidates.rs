@@ -1,0 +1,388 @@
+//! Which models of a pool may serve a request, and in which order. The ladder calls [`rank`] once a rung.
+//!
+//! Hard limits come first: a model that breaks one, or does not state what the limit is about, is refused. Among the
+//! rest, preferred families go first, then the score, then the order of the pool. Every number needed to explain the
+//! order stays in the [`Ranking`].
+
+use std::fmt;
+
+use crate::decision::Estimate;
+use crate::policy::{Model, ModelIndex, Policy, RouteIndex};
+use crate::query::{AttemptOutcome, DEFAULT_OUTPUT_TOKENS, Objective, Query, Weights};
+
+/// Scores closer than this are ties, and ties go to the pool's order.
+const TIE: f64 = 1e-6;
+
+/// What a rung asks of its candidates.
+#[derive(Clone, Copy, Debug)]
+pub struct Contest<'a> {
+    /// The route in question: its quality figures and expected answer length apply.
+    pub route: Option<RouteIndex>,
+    /// How to choose among what is eligible.
+    pub objective: Objective,
+    /// Families, most wanted first.
+    pub families: &'a [String],
+}
+
+/// One model of a pool: refused, or with its place.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Candidate {
+    /// The model.
+    pub model: ModelIndex,
+    /// Why it may not serve; empty when it may.
+    pub refusals: Vec<Refusal>,
+    /// What it would cost and take.
+    pub estimate: Estimate,
+    /// Its quality for the route, where stated.
+    pub quality: Option<f64>,
+    /// Position of its family among the preferred ones; their number when it is not among them.
+    pub family_rank: usize,
+    /// The score's terms and sum; `None` for refused models and where the order decides.
+    pub score: Option<Score>,
+}
+
+/// A score, higher is better: `quality × q − latency × l − cost × c`, the weights divided by their sum, latency and cost
+/// by the largest among the eligible candidates. An unknown value counts as the worst candidate's.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Score {
+    /// Latency, divided by the slowest candidate's.
+    pub latency: Term,
+    /// Cost, divided by the dearest candidate's.
+    pub cost: Term,
+    /// Quality as it is.
+    pub quality: Term,
+    /// The sum of the contributions, rounded to 1e-4 for display.
+    pub total: f64,
+}
+
+/// One term of a [`Score`].
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Term {
+    /// The value that counts, 0..=1.
+    pub value: f64,
+    /// Its weight, 0..=1.
+    pub weight: f64,
+    /// What it adds to the score, negative for latency and cost.
+    pub contribution: f64,
+    /// Whether the model does not state it, so that the worst candidate's value counts.
+    pub unknown: bool,
+}
+
+/// A pool with its eligible models in order.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Ranking {
+    /// All of the pool, in its order.
+    pub candidates: Vec<Candidate>,
+    /// The eligible ones, best first.
+    pub order: Vec<ModelIndex>,
+}
+
+/// Why a model may not serve a request.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Refusal {
+    /// Not for the caller's tier.
+    Tier(String),
+    /// Not served in any of the wanted regions.
+    Region(Vec<String>),
+    /// Context window too small, or unknown.
+    Context(u64, Option<u64>),
+    /// Cannot write that much, or unknown.
+    MaxOutput(u64, Option<u64>),
+    /// Lacks a capability.
+    Capability(String),
+    /// Does not accept a modality.
+    Modality(String),
+    /// Costs more than the limit in USD, or unknown.
+    Cost(f64, Option<f64>),
+    /// Takes longer than the limit in milliseconds, or unknown.
+    Latency(f64, Option<f64>),
+    /// Quality below the limit, or unknown.
+    Quality(f64, Option<f64>),
+    /// Was already tried.
+    Attempted(AttemptOutcome),
+    /// Too small or too large for the profile, or of unknown size.
+    Size(Option<f64>),
+}
+
+impl Refusal {
+    /// Stable, machine-readable kind.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Refusal::Tier(_) => "tier",
+            Refusal::Region(_) => "region",
+            Refusal::Context(..) => "context_tokens",
+            Refusal::MaxOutput(..) => "output_tokens",
+            Refusal::Capability(_) => "capability",
+            Refusal::Modality(_) => "modality",
+            Refusal::Cost(..) => "cost",
+            Refusal::Latency(..) => "latency",
+            Refusal::Quality(..) => "quality",
+            Refusal::Attempted(_) => "attempted",
+            Refusal::Size(_) => "size",
+        }
+    }
+
+    /// Whether it is about who asks or where, not about what the model can do.
+    pub fn is_permission(&self) -> bool {
+        matches!(self, Refusal::Tier(_) | Refusal::Region(_))
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refusal::Tier(tier) if tier.is_empty() => {
+                write!(f, "is only for certain tiers, and the caller names none")
+            }
+            Refusal::Tier(tier) => write!(f, "is not for tier `{tier}`"),
+            Refusal::Region(regions) => write!(f, "is not served in {}", regions.join(", ")),
+            Refusal::Context(need, has) => {
+                write!(
+                    f,
+                    "has a context window of {}, {need} tokens are needed",
+                    Known(*has, "tokens")
+                )
+            }
+            Refusal::MaxOutput(need, has) => {
+                write!(
+                    f,
+                    "writes at most {}, {need} tokens are needed",
+                    Known(*has, "tokens")
+                )
+            }
+            Refusal::Capability(name) => write!(f, "lacks capability `{name}`"),
+            Refusal::Modality(name) => write!(f, "does not accept {name}"),
+            Refusal::Cost(limit, cost) => {
+                write!(f, "costs {}, the limit is {limit} USD", Known(*cost, "USD"))
+            }
+            Refusal::Latency(limit, ms) => write!(f, "takes {}, the limit is {limit} ms", Known(*ms, "ms")),
+            Refusal::Quality(limit, q) => {
+                write!(f, "has quality {}, at least {limit} is needed", Known(*q, ""))
+            }
+            Refusal::Attempted(outcome) => write!(f, "{} before", outcome.as_str()),
+            Refusal::Size(size) => write!(
+                f,
+                "is of {}, outside the profile",
+                Known(*size, "billion parameters")
+            ),
+        }
+    }
+}
+
+/// A value with its unit, or `unknown`.
+struct Known<T>(Option<T>, &'static str);
+
+impl<T: fmt::Display> fmt::Display for Known<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            None => f.write_str("unknown"),
+            Some(value) if self.1.is_empty() => write!(f, "{value}"),
+            Some(value) => write!(f, "{value} {}", self.1),
+        }
+    }
+}
+
+/// Judges every model of `pool` (no repeats) and orders the eligible ones.
+pub fn rank(policy: &Policy, query: &Query, pool: &[ModelIndex], contest: &Contest<'_>) -> Ranking {
+    let output_tokens = output_tokens(policy, query, contest.route);
+    let mut candidates: Vec<Candidate> = pool
+        .iter()
+        .map(|&index| {
+            let model = &policy.models[index];
+            let estimate = estimate(model, query.input_tokens, output_tokens);
+            let quality = model.quality_for(contest.route);
+            Candidate {
+                model: index,
+                refusals: refusals(model, query, &estimate, quality),
+                estimate,
+                quality,
+                family_rank: family_rank(model, contest.families),
+                score: None,
+            }
+        })
+        .collect();
+    if let Some(weights) = weights_of(contest.objective) {
+        score(&mut candidates, weights);
+    }
+    let order = order(&candidates);
+    Ranking { candidates, order }
+}
+
+/// The eligible candidates: preferred families first, then the score, then the order of the pool.
+fn order(candidates: &[Candidate]) -> Vec<ModelIndex> {
+    let mut eligible: Vec<&Candidate> = candidates.iter().filter(|c| c.refusals.is_empty()).collect();
+    // Whole numbers of `TIE` keep the comparison transitive; the sort is stable, so ties keep the pool's order.
+    let steps = |c: &Candidate| c.score.map_or(0, |s| -((s.sum() / TIE).round() as i64));
+    eligible.sort_by_key(|c| (c.family_rank, steps(c)));
+    eligible.into_iter().map(|c| c.model).collect()
+}
+
+/// Tokens to expect back: the request's figure, else the route's, the policy's, 512.
+pub fn output_tokens(policy: &Policy, query: &Query, route: Option<RouteIndex>) -> u64 {
+    query
+        .expected_output_tokens
+        .or_else(|| policy.routes[route?].expected_output_tokens)
+        .or(policy.expected_output_tokens)
+        .unwrap_or(DEFAULT_OUTPUT_TOKENS)
+}
+
+/// Cost = tokens × price a million; time = first token + answer tokens / rate.
+pub fn estimate(model: &Model, input_tokens: u64, output_tokens: u64) -> Estimate {
+    let (input, output) = (input_tokens as f64, output_tokens as f64);
+    Estimate {
+        cost_usd: model
+            .price
+            .map(|price| (input * price.input + output * price.output) / 1e6),
+        latency_ms: model
+            .latency
+            .map(|l| l.first_token_ms + output / l.tokens_per_second * 1e3),
+        input_tokens,
+        output_tokens,
+    }
+}
+
+/// Everything that keeps a model from serving a request.
+fn refusals(model: &Model, query: &Query, estimate: &Estimate, quality: Option<f64>) -> Vec<Refusal> {
+    let mut found = Vec::new();
+    let (caller, need) = (&query.caller, &query.requirements);
+    if let Some(attempt) = query.attempts.iter().find(|a| a.model_id == model.id) {
+        found.push(Refusal::Attempted(attempt.outcome));
+    }
+    if !model.tiers.is_empty() && !model.tiers.contains(&caller.tier) {
+        found.push(Refusal::Tier(caller.tier.clone()));
+    }
+    if !need.regions.is_empty() && !model.regions.iter().any(|region| need.regions.contains(region)) {
+        found.push(Refusal::Region(need.regions.clone()));
+    }
+    // A stated window must hold the prompt and its answer; only an explicit demand refuses an unknown one.
+    let filled = estimate.input_tokens.saturating_add(estimate.output_tokens);
+    let window = need.min_context_tokens.map_or(filled, |min| min.max(filled));
+    if model
+        .context_window
+        .map_or(need.min_context_tokens.is_some(), |has| has < window)
+    {
+        found.push(Refusal::Context(window, model.context_window));
+    }
+    if let Some(min) = need.max_output_tokens
+        && model.max_output_tokens.is_none_or(|has| has < min)
+    {
+        found.push(Refusal::MaxOutput(min, model.max_output_tokens));
+    }
+    let lacks = |name: &&String| !model.capabilities.contains(name);
+    found.extend(
+        need.capabilities
+            .iter()
+            .filter(lacks)
+            .cloned()
+            .map(Refusal::Capability),
+    );
+    let mut modalities: Vec<&String> = need.modalities.iter().chain(&query.modalities).collect();
+    modalities.sort();
+    modalities.dedup();
+    let missing = modalities
+        .into_iter()
+        .filter(|name| !model.modalities.contains(name));
+    found.extend(missing.cloned().map(Refusal::Modality));
+    let over =
+        |limit: Option<f64>, value: Option<f64>| limit.filter(|&limit| value.is_none_or(|v| v > limit));
+    if let Some(limit) = over(need.max_cost_usd, estimate.cost_usd) {
+        found.push(Refusal::Cost(limit, estimate.cost_usd));
+    }
+    if let Some(limit) = over(need.max_latency_ms, estimate.latency_ms) {
+        found.push(Refusal::Latency(limit, estimate.latency_ms));
+    }
+    if let Some(min) = need.min_quality
+        && quality.is_none_or(|q| q < min)
+    {
+        found.push(Refusal::Quality(min, quality));
+    }
+    found
+}
+
+fn family_rank(model: &Model, families: &[String]) -> usize {
+    let own = model.family.as_deref().unwrap_or("");
+    families
+        .iter()
+        .position(|family| family.eq_ignore_ascii_case(own))
+        .unwrap_or(families.len())
+}
+
+/// The weights of an objective, summing to 1; `None` where the pool's order decides.
+fn weights_of(objective: Objective) -> Option<Weights> {
+    let weights = match objective {
+        Objective::Order => return None,
+        Objective::Cheapest => Weights {
+            cost: 1.0,
+            ..Weights::default()
+        },
+        Objective::Fastest => Weights {
+            latency: 1.0,
+            ..Weights::default()
+        },
+        Objective::Best => Weights {
+            quality: 1.0,
+            ..Weights::default()
+        },
+        Objective::Weights(weights) => weights,
+    };
+    let sum = weights.latency + weights.cost + weights.quality;
+    (sum > 0.0).then(|| Weights {
+        latency: weights.latency / sum,
+        cost: weights.cost / sum,
+        quality: weights.quality / sum,
+    })
+}
+
+/// Scores the eligible candidates against each other.
+fn score(candidates: &mut [Candidate], weights: Weights) {
+    let eligible = || candidates.iter().filter(|c| c.refusals.is_empty());
+    let most = |value: fn(&Candidate) -> Option<f64>| eligible().filter_map(value).fold(0.0, f64::max);
+    let slowest = most(|c| c.estimate.latency_ms);
+    let dearest = most(|c| c.estimate.cost_usd);
+    let worst = eligible()
+        .filter_map(|c| c.quality)
+        .reduce(f64::min)
+        .unwrap_or(0.0);
+    // Where nobody states a value, or all are 0, everybody counts as equal.
+    let share = |value: Option<f64>, largest: f64| match value {
+        Some(value) if largest > 0.0 => value / largest,
+        Some(_) => 0.0,
+        None => 1.0,
+    };
+    for candidate in candidates.iter_mut().filter(|c| c.refusals.is_empty()) {
+        let Estimate {
+            cost_usd, latency_ms, ..
+        } = candidate.estimate;
+        let latency = term(share(latency_ms, slowest), -weights.latency, latency_ms.is_none());
+        let cost = term(share(cost_usd, dearest), -weights.cost, cost_usd.is_none());
+        let quality = term(
+            candidate.quality.unwrap_or(worst),
+            weights.quality,
+            candidate.quality.is_none(),
+        );
+        let mut score = Score {
+            latency,
+            cost,
+            quality,
+            total: 0.0,
+        };
+        score.total = (score.sum() * 1e4).round() / 1e4;
+        candidate.score = Some(score);
+    }
+}
+
+fn term(value: f64, signed_weight: f64, unknown: bool) -> Term {
+    Term {
+        value,
+        weight: signed_weight.abs(),
+        contribution: value * signed_weight,
+        unknown,
+    }
+}
+
+impl Score {
+    /// The exact sum, in fixed order.
+    fn sum(&self) -> f64 {
+        self.quality.contribution + self.latency.contribution + self.cost.contribution
+    }
+}

@@ -1,0 +1,513 @@
+//! The ladder: who decides, in which order. One pure function, [`decide`], that asks for evidence it lacks or is done.
+//!
+//! Rungs: the request's `model`; the request's `profile`; the cache; a route or a domain by evidence; the policy's
+//! profile; `default`. A rung whose models are all refused falls to the next one and says so. Every probe is asked
+//! at most once, because each answer, a failure too, is evidence: so the engine's loop ends.
+
+use std::sync::Arc;
+
+use crate::candidates::{Candidate, Contest, Ranking, Refusal, rank};
+use crate::decision::{Decision, Degradation, Refused, Source, nearest};
+use crate::evidence::{Answer, Evidence, Probe, RouteScores};
+use crate::explanation::{Rung, Trace};
+use crate::policy::{ModelIndex, Policy, Profile, RouteIndex};
+use crate::query::{Objective, Query};
+
+/// Ask one more question, or be done.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step {
+    /// Answer this and call again.
+    Ask(Probe),
+    /// The end.
+    Done(Result<Arc<Decision>, Refused>),
+}
+
+/// Decides with what is known so far. Pure; a few microseconds.
+pub fn decide(policy: &Policy, query: &Query, evidence: &Evidence) -> Step {
+    walk(policy, query, evidence, &mut Trace::off())
+}
+
+/// [`decide`], writing down what it sees.
+pub(crate) fn walk(policy: &Policy, query: &Query, evidence: &Evidence, trace: &mut Trace) -> Step {
+    let mut ladder = Ladder {
+        policy,
+        query,
+        trace,
+        lost: Vec::new(),
+        refused: Vec::new(),
+    };
+    match ladder.climb(evidence) {
+        Ok(decision) => Step::Done(Ok(decision)),
+        Err(Stop::Ask(probe)) => Step::Ask(probe),
+        Err(Stop::Refused(refused)) => Step::Done(Err(refused)),
+    }
+}
+
+/// Why the climb ends without a decision.
+enum Stop {
+    Ask(Probe),
+    Refused(Refused),
+}
+
+struct Ladder<'a> {
+    policy: &'a Policy,
+    query: &'a Query,
+    trace: &'a mut Trace,
+    /// What could not be had so far.
+    lost: Vec<Degradation>,
+    /// Refusals of the last rung that had candidates.
+    refused: Vec<(String, Vec<Refusal>)>,
+}
+
+/// What evidence says about the routes.
+enum Finding {
+    Route { route: RouteIndex, p: f32, margin: f32 },
+    Domain { domain: usize, p: f32, margin: f32 },
+    Nothing { confidence: f32, margin: Option<f32> },
+}
+
+/// A rung's pool and what a win on it looks like.
+struct Bid<'a> {
+    rung: Rung,
+    source: Source,
+    pool: &'a [ModelIndex],
+    contest: Contest<'a>,
+    domain: Option<usize>,
+    profile: Option<usize>,
+    confidence: Option<f32>,
+    margin: Option<f32>,
+}
+
+impl<'a> Ladder<'a> {
+    fn climb(&mut self, evidence: &Evidence) -> Result<Arc<Decision>, Stop> {
+        if let Some(name) = &self.query.model {
+            return self.named(name).map(Arc::new).map_err(Stop::Refused);
+        }
+        if let Some(name) = &self.query.profile {
+            let profile = self.asked_profile(name).map_err(Stop::Refused)?;
+            if let Some(decision) = self.by_profile(profile, Rung::Profile) {
+                return Ok(Arc::new(decision));
+            }
+        }
+        if let Some(decision) = self.cached(evidence)? {
+            return Ok(decision);
+        }
+        let finding = self.weigh(evidence)?;
+        if let Some(decision) = self.by_evidence(&finding) {
+            return Ok(Arc::new(decision));
+        }
+        if let Some(profile) = self.policy.profile
+            && let Some(decision) = self.by_profile(profile, Rung::PolicyProfile)
+        {
+            return Ok(Arc::new(decision));
+        }
+        let (confidence, margin) = match finding {
+            Some(Finding::Nothing { confidence, margin }) => (Some(confidence), margin),
+            _ => (None, None),
+        };
+        let pool = &self.policy.default;
+        let contest = self.contest(None, self.listed(), &[]);
+        let bid = Bid {
+            confidence,
+            margin,
+            ..Bid::new(Rung::Default, Source::Default, pool, contest)
+        };
+        match self.run(bid) {
+            Some(decision) => Ok(Arc::new(decision)),
+            None => {
+                let refusals = std::mem::take(&mut self.refused);
+                Err(Stop::Refused(Refused::NoEligibleModel { refusals }))
+            }
+        }
+    }
+
+    /// Rung 1: the request names an id or an alias. It never falls to another rung.
+    fn named(&mut self, name: &str) -> Result<Decision, Refused> {
+        let policy = self.policy;
+        let one;
+        let (rung, source, pool): (_, _, &[ModelIndex]) = if let Some(model) = policy.model(name) {
+            one = [model];
+            (Rung::Direct, Source::Direct, &one)
+        } else if let Some(models) = policy.aliases.get(name) {
+            (Rung::Alias, Source::Alias, models)
+        } else {
+            let ids = policy.models.iter().map(|m| m.id.as_str());
+            let names = ids.chain(policy.aliases.keys().map(String::as_str));
+            return Err(Refused::UnknownModel {
+                name: name.into(),
+                nearest: nearest(name, names),
+            });
+        };
+        let contest = self.contest(None, self.listed(), &[]);
+        self.run(Bid::new(rung, source, pool, contest)).ok_or_else(|| {
+            let refusals = std::mem::take(&mut self.refused);
+            if refusals
+                .iter()
+                .all(|(_, why)| why.iter().any(Refusal::is_permission))
+            {
+                Refused::ModelNotAllowed {
+                    name: name.into(),
+                    refusals,
+                }
+            } else {
+                Refused::NoEligibleModel { refusals }
+            }
+        })
+    }
+
+    /// Rung 4: the request names a profile.
+    fn asked_profile(&self, name: &str) -> Result<usize, Refused> {
+        let known = self.policy.profiles.iter().map(|p| p.name.as_str());
+        let unknown = || Refused::UnknownProfile {
+            name: name.into(),
+            nearest: nearest(name, known),
+        };
+        self.policy.profile_named(name).ok_or_else(unknown)
+    }
+
+    /// Rung 5. A decision that already lost something is not looked up, because such decisions are never stored.
+    fn cached(&self, evidence: &Evidence) -> Result<Option<Arc<Decision>>, Stop> {
+        let useful = self.policy.cache.enabled && !self.policy.routes.is_empty() && self.lost.is_empty();
+        if !useful || !self.query.read_cache {
+            return Ok(None);
+        }
+        match &evidence.cache {
+            Answer::NotAsked => Err(Stop::Ask(Probe::ExactCache)),
+            Answer::Got(found) => Ok(found.clone()),
+            Answer::Failed { .. } => Ok(None),
+        }
+    }
+
+    /// Rung 6, first half: what the evidence says; `None` when there is none.
+    fn weigh(&mut self, evidence: &Evidence) -> Result<Option<Finding>, Stop> {
+        if self.policy.routes.is_empty() {
+            return Ok(None);
+        }
+        match &evidence.embedding {
+            Answer::NotAsked => Err(Stop::Ask(Probe::Embedding)),
+            Answer::Failed { code, detail } => {
+                self.lose(code, detail.clone());
+                Ok(None)
+            }
+            Answer::Got(scores) => Ok(Some(find(self.policy, scores))),
+        }
+    }
+
+    /// Rung 6, second half: the models of the route, or of the domain.
+    fn by_evidence(&mut self, finding: &Option<Finding>) -> Option<Decision> {
+        let policy = self.policy;
+        let bid = match *finding.as_ref()? {
+            Finding::Nothing { .. } => return None,
+            Finding::Route {
+                route: index,
+                p,
+                margin,
+            } => {
+                let route = &policy.routes[index];
+                let contest = self.contest(Some(index), self.objective(route.select), &[]);
+                let bid = Bid::new(Rung::Route, Source::Embedding, &route.models, contest);
+                Bid {
+                    domain: route.domain,
+                    confidence: Some(p),
+                    margin: Some(margin),
+                    ..bid
+                }
+            }
+            Finding::Domain { domain, p, margin } => {
+                let pool = &policy.domains[domain].models;
+                let contest = self.contest(None, self.objective(None), &[]);
+                let bid = Bid::new(Rung::Domain, Source::Embedding, pool, contest);
+                Bid {
+                    domain: Some(domain),
+                    confidence: Some(p),
+                    margin: Some(margin),
+                    ..bid
+                }
+            }
+        };
+        self.run(bid)
+    }
+
+    /// Rungs 4 and 7: all models of the catalogue that fit the profile, else the nearest in size.
+    fn by_profile(&mut self, index: usize, rung: Rung) -> Option<Decision> {
+        let profile = &self.policy.profiles[index];
+        let pool: Vec<ModelIndex> = (0..self.policy.models.len()).collect();
+        let contest = self.contest(None, self.objective(profile.select), &profile.prefer_families);
+        let mut ranking = rank(self.policy, self.query, &pool, &contest);
+        let short = keep_profile(self.policy, profile, &mut ranking);
+        if short && !ranking.order.is_empty() {
+            let model = &self.policy.models[ranking.order[0]].id;
+            let detail = format!(
+                "no eligible model has the size of profile `{}`; `{model}` is nearest",
+                profile.name
+            );
+            self.lose("profile_unsatisfied", detail);
+        }
+        let bid = Bid {
+            profile: Some(index),
+            ..Bid::new(rung, Source::Profile, &[], contest)
+        };
+        self.settle(bid, ranking)
+    }
+
+    /// Ranks a bid's pool; the best wins, or the rung is left.
+    fn run(&mut self, bid: Bid<'_>) -> Option<Decision> {
+        let ranking = rank(self.policy, self.query, bid.pool, &bid.contest);
+        self.settle(bid, ranking)
+    }
+
+    fn settle(&mut self, bid: Bid<'_>, ranking: Ranking) -> Option<Decision> {
+        let what = bid.describe(self.policy);
+        let won = ranking.order.first().copied();
+        let decision = won.map(|model| self.win(&bid, &ranking, model, &what));
+        if won.is_none() {
+            let names = |c: &Candidate| (self.policy.models[c.model].id.clone(), c.refusals.clone());
+            self.refused = ranking.candidates.iter().map(names).collect();
+            if !matches!(bid.rung, Rung::Direct | Rung::Alias | Rung::Default) {
+                let detail = Refused::NoEligibleModel {
+                    refusals: self.refused.clone(),
+                };
+                self.lose("no_eligible_model_in_route", format!("{what}: {detail}"));
+            }
+        }
+        self.trace.rung(bid.rung, what, bid.contest.objective, ranking);
+        decision
+    }
+
+    fn win(&mut self, bid: &Bid<'_>, ranking: &Ranking, model: ModelIndex, what: &str) -> Decision {
+        let candidate = ranking.candidates.iter().find(|c| c.model == model);
+        Decision {
+            model,
+            fallbacks: ranking.order[1..].to_vec(),
+            source: bid.source,
+            route: bid.contest.route,
+            domain: bid.domain,
+            profile: bid.profile,
+            confidence: bid.confidence,
+            margin: bid.margin,
+            degraded: std::mem::take(&mut self.lost),
+            reason: self.reason(bid, ranking, model, what),
+            estimate: candidate.map(|c| c.estimate).unwrap_or_default(),
+        }
+    }
+
+    /// One plain sentence.
+    fn reason(&self, bid: &Bid<'_>, ranking: &Ranking, model: ModelIndex, what: &str) -> String {
+        let id = &self.policy.models[model].id;
+        let refused = ranking.candidates.len() - ranking.order.len();
+        let how = match bid.contest.objective {
+            _ if ranking.candidates.len() == 1 => "its only model".to_owned(),
+            Objective::Order if refused > 0 && bid.profile.is_none() => {
+                format!("its first model that may serve this request ({refused} refused)")
+            }
+            Objective::Order => "its first model".to_owned(),
+            Objective::Cheapest => format!("the cheapest of {}", ranking.order.len()),
+            Objective::Fastest => format!("the fastest of {}", ranking.order.len()),
+            Objective::Best => format!("the best of {}", ranking.order.len()),
+            Objective::Weights(_) => format!("the best of {} by weights", ranking.order.len()),
+        };
+        let how = if bid.rung == Rung::Direct {
+            "asked for by id".to_owned()
+        } else {
+            how
+        };
+        match bid.confidence {
+            Some(p) => format!("{what} (probability {p:.2}); `{id}` is {how}"),
+            None => format!("{what}; `{id}` is {how}"),
+        }
+    }
+
+    fn lose(&mut self, code: &'static str, detail: String) {
+        self.lost.push(Degradation { code, detail });
+    }
+
+    /// Families of the request, else those of the profile, else the policy's.
+    fn contest(&self, route: Option<RouteIndex>, objective: Objective, own: &'a [String]) -> Contest<'a> {
+        let asked = &self.query.preferences.families;
+        let families = match (asked.is_empty(), own.is_empty()) {
+            (false, _) => asked,
+            (true, false) => own,
+            (true, true) => &self.policy.prefer_families[..],
+        };
+        Contest {
+            route,
+            objective,
+            families,
+        }
+    }
+
+    /// The request's objective, if it has one.
+    fn asked(&self) -> Option<Objective> {
+        let wishes = &self.query.preferences;
+        wishes.weights.map(Objective::Weights).or(wishes.optimize_for)
+    }
+
+    /// For routes, domains and profiles: the request's objective, else their own, else the policy's weights.
+    fn objective(&self, own: Option<Objective>) -> Objective {
+        let general = self.policy.weights.map(Objective::Weights);
+        self.asked().or(own).or(general).unwrap_or(Objective::Order)
+    }
+
+    /// For aliases and `default`, whose order is their author's word: the request's objective, else that order.
+    fn listed(&self) -> Objective {
+        self.asked().unwrap_or(Objective::Order)
+    }
+}
+
+impl<'a> Bid<'a> {
+    fn new(rung: Rung, source: Source, pool: &'a [ModelIndex], contest: Contest<'a>) -> Self {
+        Bid {
+            rung,
+            source,
+            pool,
+            contest,
+            domain: None,
+            profile: None,
+            confidence: None,
+            margin: None,
+        }
+    }
+
+    /// What this rung says about the request, in words.
+    fn describe(&self, policy: &Policy) -> String {
+        let profile = || self.profile.map_or("", |i| policy.profiles[i].name.as_str());
+        match self.rung {
+            Rung::Direct => "the request names the model".to_owned(),
+            Rung::Alias => "the request names an alias".to_owned(),
+            Rung::Profile => format!("the request asks for profile `{}`", profile()),
+            Rung::Route => match self.contest.route {
+                Some(route) => format!("route `{}` fits best", policy.routes[route].name),
+                None => String::new(),
+            },
+            Rung::Domain => match self.domain {
+                Some(domain) => format!(
+                    "no single route is sure, but domain `{}` is",
+                    policy.domains[domain].name
+                ),
+                None => String::new(),
+            },
+            Rung::PolicyProfile => {
+                format!("nothing matched, so the policy's profile `{}` decides", profile())
+            }
+            Rung::Default if policy.routes.is_empty() => {
+                "the policy has no routes, so its default decides".to_owned()
+            }
+            Rung::Default => "no route matched, so the policy's default decides".to_owned(),
+        }
+    }
+}
+
+/// Sure of a route: P ≥ threshold and more probable than `other`. Else sure of a domain: the sum over its routes
+/// ≥ threshold, unless `other` is the most probable.
+fn find(policy: &Policy, scores: &RouteScores) -> Finding {
+    let threshold = policy
+        .evidence
+        .threshold
+        .map_or(scores.default_threshold, |t| t as f32);
+    let Some((route, p, margin)) = scores.best() else {
+        return Finding::Nothing {
+            confidence: 1.0,
+            margin: None,
+        };
+    };
+    let other_wins = scores.other >= p;
+    if !other_wins && p >= threshold {
+        return Finding::Route { route, p, margin };
+    }
+    if !other_wins
+        && let Some((domain, p, margin)) = best_domain(policy, scores)
+        && p >= threshold
+    {
+        return Finding::Domain { domain, p, margin };
+    }
+    Finding::Nothing {
+        confidence: 1.0 - p,
+        margin: other_wins.then_some(scores.other - p),
+    }
+}
+
+/// The most probable domain, its probability, and the distance to the next domain or `other`.
+fn best_domain(policy: &Policy, scores: &RouteScores) -> Option<(usize, f32, f32)> {
+    let mut sums = vec![0f32; policy.domains.len()];
+    for (route, &p) in policy.routes.iter().zip(&scores.routes) {
+        if let Some(domain) = route.domain {
+            sums[domain] += p;
+        }
+    }
+    let by_domain = RouteScores {
+        routes: sums,
+        other: scores.other,
+        ..RouteScores::default()
+    };
+    by_domain
+        .best()
+        .filter(|&(domain, ..)| !policy.domains[domain].models.is_empty())
+}
+
+/// Keeps the models that fit a profile; when none does, orders the eligible ones by distance from its band instead.
+/// True when the band was empty.
+fn keep_profile(policy: &Policy, profile: &Profile, ranking: &mut Ranking) -> bool {
+    for candidate in &mut ranking.candidates {
+        let model = &policy.models[candidate.model];
+        let lacking = profile
+            .capabilities
+            .iter()
+            .filter(|name| !model.capabilities.contains(name));
+        candidate
+            .refusals
+            .extend(lacking.cloned().map(Refusal::Capability));
+    }
+    let refused = |ranking: &Ranking, model: ModelIndex| !ranking.candidates[model].refusals.is_empty();
+    ranking.order = ranking
+        .order
+        .iter()
+        .copied()
+        .filter(|&m| !refused(ranking, m))
+        .collect();
+    let distance = |model: ModelIndex| profile.distance(policy.models[model].parameters_b);
+    let mut inside: Vec<ModelIndex> = ranking
+        .order
+        .iter()
+        .copied()
+        .filter(|&m| distance(m) == Some(0.0))
+        .collect();
+    let short = inside.is_empty();
+    if short {
+        let sized = ranking.order.iter().filter_map(|&m| Some((distance(m)?, m)));
+        let mut sized: Vec<(f64, ModelIndex)> = sized.collect();
+        sized.sort_by(|a, b| a.0.total_cmp(&b.0));
+        inside = sized.into_iter().map(|(_, m)| m).collect();
+    }
+    for candidate in ranking
+        .candidates
+        .iter_mut()
+        .filter(|c| !inside.contains(&c.model))
+    {
+        if candidate.refusals.is_empty() {
+            candidate
+                .refusals
+                .push(Refusal::Size(policy.models[candidate.model].parameters_b));
+        }
+    }
+    ranking.order = inside;
+    short
+}
+
+impl Profile {
+    /// Billions of parameters between a size and the band: 0 inside, `None` for an unknown size in a bounded band.
+    fn distance(&self, size: Option<f64>) -> Option<f64> {
+        if self.min_parameters_b.is_none() && self.max_parameters_b.is_none() {
+            return Some(0.0);
+        }
+        let size = size?;
+        let below = self.min_parameters_b.map_or(0.0, |min| min - size);
+        let above = self.max_parameters_b.map_or(0.0, |max| size - max);
+        let at_open_end = above == 0.0 && !self.max_inclusive && self.max_parameters_b.is_some();
+        // Exactly the excluded upper end is outside, but nearer than anything else.
+        Some(if at_open_end {
+            f64::MIN_POSITIVE
+        } else {
+            below.max(above).max(0.0)
+        })
+    }
+}

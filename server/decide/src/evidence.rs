@@ -1,0 +1,89 @@
+//! What is known about one request so far, and the closed list of costly questions that can be asked about it.
+//! A question that failed is an answer with a reason, never an error: it may weaken a decision but cannot fail one.
+
+use std::sync::Arc;
+
+use crate::decision::Decision;
+use crate::policy::RouteIndex;
+
+/// A costly question. Each is asked at most once for a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Probe {
+    /// Was exactly this request decided before? About 1 µs.
+    ExactCache,
+    /// How probable is each route by the embedded classifier? About 30 µs for a short prompt.
+    Embedding,
+}
+
+impl Probe {
+    /// The word used in policy tests, explanations and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Probe::ExactCache => "exact_cache",
+            Probe::Embedding => "embedding",
+        }
+    }
+}
+
+/// The answer to a probe.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Answer<T> {
+    /// The question was not put.
+    #[default]
+    NotAsked,
+    /// The answer.
+    Got(T),
+    /// There is none; `code` is one of the published degradation codes.
+    Failed {
+        /// Degradation code, for example `embedding_failed`.
+        code: &'static str,
+        /// What happened, for people.
+        detail: String,
+    },
+}
+
+/// Everything known about one request so far.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Evidence {
+    /// `Got(None)` is a miss.
+    pub cache: Answer<Option<Arc<Decision>>>,
+    /// Probabilities of the policy's routes.
+    pub embedding: Answer<Arc<RouteScores>>,
+}
+
+/// Calibrated probabilities of the policy's routes and of none of them; together they sum to 1.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RouteScores {
+    /// By route, in policy order, 0..=1.
+    pub routes: Vec<f32>,
+    /// Of no route, 0..=1.
+    pub other: f32,
+    /// Least probability that decides where the policy sets no `evidence.threshold`.
+    pub default_threshold: f32,
+    /// The route that the conversation was on before its last user turn.
+    pub held: Option<RouteIndex>,
+    /// Whether the last user turn only closes the conversation.
+    pub closing: bool,
+    /// Which part of a long prompt was decisive: `whole`, `head` or `tail`.
+    pub view: &'static str,
+}
+
+impl RouteScores {
+    /// The most probable route and the distance to the runner-up, `other` counted among them. Ties go to the first.
+    pub fn best(&self) -> Option<(RouteIndex, f32, f32)> {
+        let mut best: Option<(RouteIndex, f32)> = None;
+        let mut second = self.other;
+        for (route, &p) in self.routes.iter().enumerate() {
+            match best {
+                Some((_, top)) if p <= top => second = second.max(p),
+                _ => {
+                    if let Some((_, top)) = best {
+                        second = second.max(top);
+                    }
+                    best = Some((route, p));
+                }
+            }
+        }
+        best.map(|(route, p)| (route, p, p - second))
+    }
+}

@@ -1,0 +1,167 @@
+//! Why a decision came out as it did. [`explain`] takes the very same walk as [`crate::decide()`] with a [`Trace`] that
+//! records, so an explanation cannot disagree with the decision it explains.
+
+mod text;
+
+use std::sync::Arc;
+
+use crate::candidates::{Candidate, Ranking};
+use crate::decide::{Step, walk};
+use crate::decision::{Decision, Refused};
+use crate::evidence::{Answer, Evidence, Probe, RouteScores};
+use crate::policy::Policy;
+use crate::query::{Attempt, AttemptOutcome, Objective, Query};
+
+/// A place on the ladder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rung {
+    /// The request names a model id.
+    Direct,
+    /// The request names an alias.
+    Alias,
+    /// The request names a profile.
+    Profile,
+    /// Evidence is sure of a route.
+    Route,
+    /// Evidence is sure of a domain only.
+    Domain,
+    /// The policy names a profile.
+    PolicyProfile,
+    /// The policy's `default`.
+    Default,
+}
+
+impl Rung {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Rung::Direct => "direct",
+            Rung::Alias => "alias",
+            Rung::Profile => "profile",
+            Rung::Route => "route",
+            Rung::Domain => "domain",
+            Rung::PolicyProfile => "policy_profile",
+            Rung::Default => "default",
+        }
+    }
+}
+
+/// Writes down what a walk sees, or nothing at all.
+#[derive(Debug)]
+pub(crate) struct Trace {
+    on: bool,
+    rungs: Vec<RungSeen>,
+}
+
+impl Trace {
+    pub(crate) fn off() -> Self {
+        Trace {
+            on: false,
+            rungs: Vec::new(),
+        }
+    }
+
+    pub(crate) fn rung(&mut self, rung: Rung, what: String, objective: Objective, ranking: Ranking) {
+        if self.on {
+            let won = !ranking.order.is_empty();
+            let Ranking { candidates, order } = ranking;
+            self.rungs.push(RungSeen {
+                rung,
+                what,
+                objective,
+                candidates,
+                order,
+                won,
+            });
+        }
+    }
+}
+
+/// A rung that had candidates.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RungSeen {
+    /// Which.
+    pub rung: Rung,
+    /// What it says about the request.
+    pub what: String,
+    /// How it chooses.
+    pub objective: Objective,
+    /// Every model considered, with its terms or what refused it.
+    pub candidates: Vec<Candidate>,
+    /// The eligible ones, best first.
+    pub order: Vec<usize>,
+    /// Whether the decision was made here.
+    pub won: bool,
+}
+
+/// A decision with everything behind it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Explanation {
+    /// The decision, exactly as `Route` gives it.
+    pub outcome: Result<Arc<Decision>, Refused>,
+    /// The rungs that had candidates, in the order they were tried; the last one decided.
+    pub rungs: Vec<RungSeen>,
+    /// What the classifier said, if it was asked and answered.
+    pub scores: Option<Arc<RouteScores>>,
+    /// The least probability that would have decided.
+    pub threshold: Option<f32>,
+    /// What the same walk decides when the winner is taken out.
+    pub without_winner: Option<Result<Arc<Decision>, Refused>>,
+}
+
+/// Explains what [`crate::decide()`] does with the same three inputs; `Err` names the evidence that is still missing.
+/// The cache is not read.
+pub fn explain(policy: &Policy, query: &Query, evidence: &Evidence) -> Result<Explanation, Probe> {
+    let query = Query {
+        read_cache: false,
+        ..query.clone()
+    };
+    let mut trace = Trace {
+        on: true,
+        rungs: Vec::new(),
+    };
+    let outcome = match walk(policy, &query, evidence, &mut trace) {
+        Step::Ask(probe) => return Err(probe),
+        Step::Done(outcome) => outcome,
+    };
+    let scores = match &evidence.embedding {
+        Answer::Got(scores) => Some(scores.clone()),
+        _ => None,
+    };
+    let threshold = scores.as_ref().map(|s| {
+        policy
+            .evidence
+            .threshold
+            .map_or(s.default_threshold, |threshold| threshold as f32)
+    });
+    let without_winner = match &outcome {
+        Ok(decision) => without(policy, query, evidence, decision),
+        Err(_) => None,
+    };
+    Ok(Explanation {
+        outcome,
+        rungs: trace.rungs,
+        scores,
+        threshold,
+        without_winner,
+    })
+}
+
+/// The same walk with the winner marked as tried already; `None` when that needs evidence nobody asked for.
+fn without(
+    policy: &Policy,
+    mut query: Query,
+    evidence: &Evidence,
+    decision: &Decision,
+) -> Option<Result<Arc<Decision>, Refused>> {
+    let model_id = policy.models[decision.model].id.clone();
+    query.attempts.push(Attempt {
+        model_id,
+        outcome: AttemptOutcome::Unspecified,
+        confidence: None,
+    });
+    match walk(policy, &query, evidence, &mut Trace::off()) {
+        Step::Ask(_) => None,
+        Step::Done(outcome) => Some(outcome),
+    }
+}

@@ -1,0 +1,168 @@
+//! An explanation for a terminal, 100 columns at most where names allow. Golden snapshots keep it readable.
+
+use std::fmt::{self, Write};
+
+use super::{Explanation, RungSeen};
+use crate::candidates::{Candidate, Score, Term};
+use crate::decision::Decision;
+use crate::policy::Policy;
+use crate::query::Objective;
+
+/// Routes shown; the rest are counted.
+const SHOWN: usize = 8;
+
+impl Explanation {
+    /// The whole explanation as plain text. `policy` must be the one that decided.
+    pub fn text(&self, policy: &Policy) -> String {
+        let mut out = String::new();
+        // Writing to a String cannot fail.
+        let _ = self.write(policy, &mut out);
+        out
+    }
+
+    fn write(&self, policy: &Policy, out: &mut String) -> fmt::Result {
+        match &self.outcome {
+            Ok(decision) => self.headline(policy, decision, out)?,
+            Err(refused) => writeln!(out, "refused ({}): {refused}", refused.reason())?,
+        }
+        self.routes(policy, out)?;
+        for rung in &self.rungs {
+            write_rung(policy, rung, out)?;
+        }
+        self.counterfactual(policy, out)
+    }
+
+    fn headline(&self, policy: &Policy, decision: &Decision, out: &mut String) -> fmt::Result {
+        writeln!(out, "{}", policy.models[decision.model].id)?;
+        writeln!(out, "  because {}", decision.reason)?;
+        for lost in &decision.degraded {
+            writeln!(out, "  degraded: {}: {}", lost.code, lost.detail)?;
+        }
+        Ok(())
+    }
+
+    fn routes(&self, policy: &Policy, out: &mut String) -> fmt::Result {
+        let (Some(scores), Some(threshold)) = (&self.scores, self.threshold) else {
+            return Ok(());
+        };
+        writeln!(out, "\nroutes (a route decides from {threshold:.2})")?;
+        let mut rows: Vec<(&str, f32)> = Vec::with_capacity(scores.routes.len() + 1);
+        rows.extend(
+            policy
+                .routes
+                .iter()
+                .map(|r| r.name.as_str())
+                .zip(scores.routes.iter().copied()),
+        );
+        rows.push(("(no route)", scores.other));
+        rows.sort_by(|a, b| b.1.total_cmp(&a.1));
+        for (name, p) in rows.iter().take(SHOWN) {
+            let bar = "#".repeat((p * 20.0).round() as usize);
+            writeln!(out, "  {name:<28} {p:>6.3}  {bar}")?;
+        }
+        if let Some(more) = rows.len().checked_sub(SHOWN).filter(|&n| n > 0) {
+            writeln!(out, "  … and {more} more")?;
+        }
+        if scores.closing {
+            writeln!(out, "  the last message only closes the conversation")?;
+        }
+        if let Some(held) = scores.held {
+            writeln!(
+                out,
+                "  the conversation was on `{}` before",
+                policy.routes[held].name
+            )?;
+        }
+        Ok(())
+    }
+
+    fn counterfactual(&self, policy: &Policy, out: &mut String) -> fmt::Result {
+        match &self.without_winner {
+            None => Ok(()),
+            Some(Ok(next)) => {
+                let (id, source) = (&policy.models[next.model].id, next.source.as_str());
+                writeln!(out, "\nwithout the winner: {id} ({source})")
+            }
+            Some(Err(refused)) => writeln!(out, "\nwithout the winner: refused ({})", refused.reason()),
+        }
+    }
+}
+
+fn write_rung(policy: &Policy, seen: &RungSeen, out: &mut String) -> fmt::Result {
+    let end = if seen.won {
+        ""
+    } else {
+        ", none of its models may serve this request"
+    };
+    writeln!(out, "\n{}: {}{end}", seen.rung.as_str(), seen.what)?;
+    if seen.objective != Objective::Order {
+        writeln!(out, "  chosen by {}", objective(seen.objective))?;
+    }
+    for (place, &model) in seen.order.iter().enumerate() {
+        if let Some(candidate) = seen.candidates.iter().find(|c| c.model == model) {
+            write!(out, "  {}. {:<34}", place + 1, policy.models[model].id)?;
+            write_facts(candidate, out)?;
+        }
+    }
+    for candidate in seen.candidates.iter().filter(|c| !c.refusals.is_empty()) {
+        let why: Vec<String> = candidate.refusals.iter().map(ToString::to_string).collect();
+        writeln!(
+            out,
+            "  -  {:<34} {}",
+            policy.models[candidate.model].id,
+            why.join(" and ")
+        )?;
+    }
+    Ok(())
+}
+
+fn write_facts(candidate: &Candidate, out: &mut String) -> fmt::Result {
+    if let Some(score) = &candidate.score {
+        write!(out, " score {:.4} = {}", score.total, terms(score))?;
+    }
+    match candidate.estimate.cost_usd {
+        Some(cost) => write!(out, " {cost:.6} USD")?,
+        None => write!(out, " cost unknown")?,
+    }
+    match candidate.estimate.latency_ms {
+        Some(ms) => writeln!(out, ", {ms:.0} ms"),
+        None => writeln!(out, ", time unknown"),
+    }
+}
+
+fn terms(score: &Score) -> String {
+    let mut text = String::new();
+    let named = [
+        ("quality", score.quality),
+        ("latency", score.latency),
+        ("cost", score.cost),
+    ];
+    for (
+        name,
+        Term {
+            value,
+            weight,
+            unknown,
+            ..
+        },
+    ) in named.into_iter().filter(|(_, t)| t.weight > 0.0)
+    {
+        let sign = if name == "quality" { "+" } else { "-" };
+        let mark = if unknown { " (unknown)" } else { "" };
+        let _ = write!(text, "{sign} {weight:.2} × {name} {value:.3}{mark} ");
+    }
+    format!("{}|", text.trim_start_matches("+ "))
+}
+
+fn objective(objective: Objective) -> String {
+    match objective {
+        Objective::Order => "the order of the policy".to_owned(),
+        Objective::Cheapest => "lowest cost".to_owned(),
+        Objective::Fastest => "lowest latency".to_owned(),
+        Objective::Best => "highest quality".to_owned(),
+        Objective::Weights(w) => format!(
+            "weights: quality {}, latency {}, cost {}",
+            w.quality, w.latency, w.cost
+        ),
+    }
+}

@@ -1,0 +1,159 @@
+//! The facts of one request that a policy may read. Built by the server from a `RouteRequest`; holds no prompt text,
+//! so that what decides, is recorded and is explained cannot leak it.
+
+use std::collections::BTreeMap;
+
+/// Tokens assumed for the answer where neither the request, the route nor the policy says.
+pub const DEFAULT_OUTPUT_TOKENS: u64 = 512;
+
+/// One request as the ladder sees it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Query {
+    /// Tokens of the full prompt: the caller's count, else [`estimate_tokens`].
+    pub input_tokens: u64,
+    /// Tokens the caller expects back; `None` leaves it to the route, then the policy.
+    pub expected_output_tokens: Option<u64>,
+    /// Number of messages in the conversation.
+    pub turns: u32,
+    /// Modalities of the attachments, sorted, without `text`.
+    pub modalities: Vec<String>,
+    /// An exact model id or an alias; `None` means: decide.
+    pub model: Option<String>,
+    /// A profile asked for by name.
+    pub profile: Option<String>,
+    /// What the model must be able to do.
+    pub requirements: Requirements,
+    /// What the caller would like, within the requirements.
+    pub preferences: Preferences,
+    /// Who asks.
+    pub caller: Caller,
+    /// What was already tried for this request.
+    pub attempts: Vec<Attempt>,
+    /// Whether a cached decision may answer; false for `BYPASS` and `REFRESH`.
+    pub read_cache: bool,
+}
+
+/// Hard limits. A model that does not state a value never satisfies a limit on it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Requirements {
+    /// Smallest acceptable context window, in tokens.
+    pub min_context_tokens: Option<u64>,
+    /// Output tokens that the model must be able to produce.
+    pub max_output_tokens: Option<u64>,
+    /// Capabilities that the model must have, all of them.
+    pub capabilities: Vec<String>,
+    /// Modalities that the model must accept, all of them.
+    pub modalities: Vec<String>,
+    /// Most that this request may cost, in USD.
+    pub max_cost_usd: Option<f64>,
+    /// Longest acceptable time to the complete answer, in milliseconds.
+    pub max_latency_ms: Option<f64>,
+    /// Lowest acceptable quality, 0..=1.
+    pub min_quality: Option<f64>,
+    /// Regions, one of which the model must be served in.
+    pub regions: Vec<String>,
+}
+
+/// Soft wishes.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Preferences {
+    /// Model families, most wanted first.
+    pub families: Vec<String>,
+    /// Weights of the objective for this request.
+    pub weights: Option<Weights>,
+    /// One objective for this request; `weights` go before it.
+    pub optimize_for: Option<Objective>,
+}
+
+/// What a choice among eligible models optimises for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Objective {
+    /// The order in which the policy lists them.
+    Order,
+    /// Least estimated cost of this request.
+    Cheapest,
+    /// Least estimated time to the complete answer.
+    Fastest,
+    /// Highest quality for the route.
+    Best,
+    /// A weighted sum.
+    Weights(Weights),
+}
+
+/// Weights of the score `quality × q − latency × l − cost × c`; each ≥ 0, at least one above it.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Weights {
+    /// Weight of latency, divided by the slowest candidate's.
+    pub latency: f64,
+    /// Weight of cost, divided by the dearest candidate's.
+    pub cost: f64,
+    /// Weight of quality, as it is.
+    pub quality: f64,
+}
+
+/// Who asks.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Caller {
+    /// Tenant, empty when not given.
+    pub tenant: String,
+    /// Tier, empty when not given.
+    pub tier: String,
+    /// Conversation, empty when not given.
+    pub session_id: String,
+    /// Free labels that rules may read.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// A model that was already tried for this request and is not to be chosen again.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Attempt {
+    /// The model's id.
+    pub model_id: String,
+    /// What became of it.
+    pub outcome: AttemptOutcome,
+    /// The caller's confidence in that answer, 0..=1, where it has one.
+    pub confidence: Option<f64>,
+}
+
+/// What became of an attempt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AttemptOutcome {
+    /// Not said.
+    Unspecified,
+    /// The provider failed.
+    Error,
+    /// The provider refused for now.
+    RateLimited,
+    /// No answer in time.
+    Timeout,
+    /// An answer that was not good enough.
+    LowConfidence,
+    /// The model declined.
+    Refused,
+}
+
+impl AttemptOutcome {
+    /// The words used in explanations.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            AttemptOutcome::Unspecified => "already tried",
+            AttemptOutcome::Error => "failed",
+            AttemptOutcome::RateLimited => "was rate limited",
+            AttemptOutcome::Timeout => "timed out",
+            AttemptOutcome::LowConfidence => "answered with low confidence",
+            AttemptOutcome::Refused => "refused",
+        }
+    }
+}
+
+/// Estimated prompt tokens: bytes / 4 rounded up, plus 4 a message, plus the attachments' own counts.
+///
+/// `messages` yields (bytes of content, tokens of attachments) for each message.
+pub fn estimate_tokens(messages: impl Iterator<Item = (usize, u64)>) -> u64 {
+    let (mut bytes, mut rest) = (0u64, 0u64);
+    for (length, attachments) in messages {
+        bytes = bytes.saturating_add(length as u64);
+        rest = rest.saturating_add(4).saturating_add(attachments);
+    }
+    bytes.div_ceil(4).saturating_add(rest)
+}
