@@ -1,0 +1,96 @@
+//! The published words of the contract that are strings on the wire: what a `Degradation` or an `ErrorInfo`
+//! may say. The server writes them and clients compare with them. A word, once published, keeps its meaning.
+
+/// `ErrorInfo.domain` of every error.
+pub const ERROR_DOMAIN: &str = "signalbox";
+
+/// `Degradation.code`: what could not be had for a decision.
+pub mod degraded {
+    /// The language model did not answer within the time left.
+    pub const LLM_DEADLINE: &str = "llm_deadline";
+    /// The language model's queue was full.
+    pub const LLM_OVERLOADED: &str = "llm_overloaded";
+    /// The language model answered with an error or with nonsense.
+    pub const LLM_FAILED: &str = "llm_failed";
+    /// The language model is switched off, not loaded yet, or not part of this build.
+    pub const LLM_UNAVAILABLE: &str = "llm_unavailable";
+    /// The prompt could not be embedded.
+    pub const EMBEDDING_FAILED: &str = "embedding_failed";
+    /// A rung matched, but none of its models may serve the request.
+    pub const NO_ELIGIBLE_MODEL_IN_ROUTE: &str = "no_eligible_model_in_route";
+    /// No model fits the profile; the nearest was taken.
+    pub const PROFILE_UNSATISFIED: &str = "profile_unsatisfied";
+
+    /// All of them, in the order of the manual.
+    pub const ALL: [&str; 7] = [
+        LLM_DEADLINE,
+        LLM_OVERLOADED,
+        LLM_FAILED,
+        LLM_UNAVAILABLE,
+        EMBEDDING_FAILED,
+        NO_ELIGIBLE_MODEL_IN_ROUTE,
+        PROFILE_UNSATISFIED,
+    ];
+}
+
+/// `ErrorInfo.reason`: why a call failed.
+pub mod reason {
+    /// Fields of the request are bad (`INVALID_ARGUMENT`).
+    pub const INVALID_REQUEST: &str = "INVALID_REQUEST";
+    /// No model or alias has this name (`NOT_FOUND`).
+    pub const UNKNOWN_MODEL: &str = "UNKNOWN_MODEL";
+    /// The decision is not in the ring of recent ones (`NOT_FOUND`).
+    pub const UNKNOWN_DECISION: &str = "UNKNOWN_DECISION";
+    /// A deny rule matched (`PERMISSION_DENIED`).
+    pub const DENIED_BY_RULE: &str = "DENIED_BY_RULE";
+    /// The named model is not for this tier or region (`PERMISSION_DENIED`).
+    pub const MODEL_NOT_ALLOWED: &str = "MODEL_NOT_ALLOWED";
+    /// No model may serve the request (`FAILED_PRECONDITION`).
+    pub const NO_ELIGIBLE_MODEL: &str = "NO_ELIGIBLE_MODEL";
+    /// The replica has an older or another policy than was asked for (`UNAVAILABLE`).
+    pub const POLICY_BEHIND: &str = "POLICY_BEHIND";
+    /// No policy was loaded yet (`UNAVAILABLE`).
+    pub const POLICY_NOT_LOADED: &str = "POLICY_NOT_LOADED";
+    /// The replica is shutting down (`UNAVAILABLE`).
+    pub const DRAINING: &str = "DRAINING";
+    /// `expected_checksum` is not the checksum in force (`ABORTED`).
+    pub const CHECKSUM_MISMATCH: &str = "CHECKSUM_MISMATCH";
+    /// Too many requests are in flight (`RESOURCE_EXHAUSTED`).
+    pub const OVERLOADED: &str = "OVERLOADED";
+    /// The message is above the limit (`RESOURCE_EXHAUSTED`).
+    pub const MESSAGE_TOO_LARGE: &str = "MESSAGE_TOO_LARGE";
+    /// The caller's deadline passed (`DEADLINE_EXCEEDED`).
+    pub const DEADLINE_PASSED: &str = "DEADLINE_PASSED";
+    /// The policy given is bad (`INVALID_ARGUMENT`).
+    pub const INVALID_POLICY: &str = "INVALID_POLICY";
+    /// Pushing a policy is switched off (`PERMISSION_DENIED`).
+    pub const PUSH_FORBIDDEN: &str = "PUSH_FORBIDDEN";
+    /// An administrative call came without credentials (`UNAUTHENTICATED`).
+    pub const CREDENTIALS_MISSING: &str = "CREDENTIALS_MISSING";
+    /// An administrative call came with wrong credentials (`PERMISSION_DENIED`).
+    pub const CREDENTIALS_WRONG: &str = "CREDENTIALS_WRONG";
+    /// A defect of the server (`INTERNAL`).
+    pub const INTERNAL: &str = "INTERNAL";
+
+    /// All of them, in the order of the manual.
+    pub const ALL: [&str; 18] = [
+        INVALID_REQUEST,
+        UNKNOWN_MODEL,
+        UNKNOWN_DECISION,
+        DENIED_BY_RULE,
+        MODEL_NOT_ALLOWED,
+        NO_ELIGIBLE_MODEL,
+        POLICY_BEHIND,
+        POLICY_NOT_LOADED,
+        DRAINING,
+        CHECKSUM_MISMATCH,
+        OVERLOADED,
+        MESSAGE_TOO_LARGE,
+        DEADLINE_PASSED,
+        INVALID_POLICY,
+        PUSH_FORBIDDEN,
+        CREDENTIALS_MISSING,
+        CREDENTIALS_WRONG,
+        INTERNAL,
+    ];
+}
