@@ -1,0 +1,100 @@
+//! A linear map from a text's vector to one number per class, and the two products everything is made of.
+//!
+//! Sums are written so that their order is fixed and the same in every build: element-wise over classes, and dot
+//! products in eight lanes that are added up at the end.
+
+use crate::vocabulary::Features;
+
+const LANES: usize = 8;
+
+/// The dot product of two slices of one length.
+#[must_use]
+pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let mut lanes = [0f32; LANES];
+    let (a_chunks, a_rest) = a.as_chunks::<LANES>();
+    let (b_chunks, b_rest) = b.as_chunks::<LANES>();
+    for (x, y) in a_chunks.iter().zip(b_chunks) {
+        for lane in 0..LANES {
+            lanes[lane] += x[lane] * y[lane];
+        }
+    }
+    let mut rest = 0f32;
+    for (x, y) in a_rest.iter().zip(b_rest) {
+        rest += x * y;
+    }
+    let fours = [lanes[0] + lanes[4], lanes[1] + lanes[5], lanes[2] + lanes[6], lanes[3] + lanes[7]];
+    (fours[0] + fours[2]) + (fours[1] + fours[3]) + rest
+}
+
+/// `sum += scale * row`.
+#[inline]
+pub(crate) fn add_scaled(sum: &mut [f32], row: &[f32], scale: f32) {
+    for (s, r) in sum.iter_mut().zip(row) {
+        *s += scale * r;
+    }
+}
+
+/// Weights of a linear classifier, one row of classes per input.
+#[derive(Debug, Clone)]
+pub(crate) struct Linear {
+    /// Classes, rounded up so that rows are whole vector registers.
+    width: usize,
+    bias: Vec<f32>,
+    dense: Vec<f32>,
+    sparse: Vec<f32>,
+}
+
+impl Linear {
+    /// All zeros.
+    pub(crate) fn new(classes: usize, dims: usize, features: usize) -> Self {
+        let width = classes.next_multiple_of(4);
+        Self { width, bias: vec![0.0; width], dense: vec![0.0; dims * width], sparse: vec![0.0; features * width] }
+    }
+
+    /// Numbers per row: the classes and some padding that stays zero.
+    pub(crate) fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Sets all weights to zero.
+    pub(crate) fn clear(&mut self) {
+        self.bias.fill(0.0);
+        self.dense.fill(0.0);
+        self.sparse.fill(0.0);
+    }
+
+    pub(crate) fn bias_mut(&mut self) -> &mut [f32] {
+        &mut self.bias
+    }
+
+    /// Adds `scale * x` of one class's weight for one gram.
+    pub(crate) fn add_sparse(&mut self, id: u32, class: usize, value: f32) {
+        self.sparse[id as usize * self.width + class] += value;
+    }
+
+    /// `weights += x * rowᵀ`, the outer product of a vector and one number per class.
+    pub(crate) fn add_outer(&mut self, x: &Features, row: &[f32]) {
+        for (d, &value) in x.dense.iter().enumerate() {
+            add_scaled(&mut self.dense[d * self.width..][..self.width], row, value);
+        }
+        for &(id, value) in &x.sparse {
+            add_scaled(&mut self.sparse[id as usize * self.width..][..self.width], row, value);
+        }
+    }
+
+    /// `out = bias + weightsᵀ x`.
+    pub(crate) fn apply(&self, x: &Features, out: &mut [f32]) {
+        out.copy_from_slice(&self.bias);
+        self.add_product(x, out);
+    }
+
+    /// `out += weightsᵀ x`.
+    pub(crate) fn add_product(&self, x: &Features, out: &mut [f32]) {
+        for (d, &value) in x.dense.iter().enumerate() {
+            add_scaled(out, &self.dense[d * self.width..][..self.width], value);
+        }
+        for &(id, value) in &x.sparse {
+            add_scaled(out, &self.sparse[id as usize * self.width..][..self.width], value);
+        }
+    }
+}

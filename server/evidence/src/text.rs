@@ -1,0 +1,127 @@
+//! How a prompt is cut before it is looked at: bounded, lower-cased views of its whole, its head and its tail.
+//!
+//! A request often stands before or after a pasted text. Whatever a prompt's length, no function here looks at more
+//! than its first and last 1,200 characters.
+
+/// Characters kept from either end of a text.
+const WINDOW: usize = 1200;
+/// Characters kept from either end for the view of the whole.
+const HALF: usize = 200;
+/// The longest head or tail view, in characters.
+const VIEW: usize = 200;
+/// Sentences are added to a head or tail view until it has this many characters.
+const VIEW_MIN: usize = 20;
+/// A prompt of one sentence is looked at as a whole up to this many characters.
+const SHORT: usize = 120;
+
+/// The first `n` characters of a text.
+fn first(text: &str, n: usize) -> &str {
+    text.char_indices().nth(n).map_or(text, |(at, _)| &text[..at])
+}
+
+/// The last `n` characters of a text.
+fn last(text: &str, n: usize) -> &str {
+    if n == 0 {
+        return "";
+    }
+    text.char_indices().rev().nth(n - 1).map_or(text, |(at, _)| &text[at..])
+}
+
+fn longer_than(text: &str, n: usize) -> bool {
+    text.len() > n && text.char_indices().nth(n).is_some()
+}
+
+/// Lower-cases a text, sign by sign.
+pub(crate) fn lower(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_ascii() {
+            out.push(c.to_ascii_lowercase());
+        } else {
+            out.extend(c.to_lowercase());
+        }
+    }
+    out
+}
+
+/// The view of the whole text: both ends of a long one, lower-cased.
+pub(crate) fn whole(text: &str) -> String {
+    if !longer_than(text, 2 * HALF) {
+        return lower(text);
+    }
+    let (head, tail) = (first(text, HALF), last(text, HALF));
+    let head = head.rfind(' ').map_or(head, |at| &head[..at]);
+    let tail = tail.find(' ').map_or(tail, |at| &tail[at + 1..]);
+    lower(&format!("{head} {tail}"))
+}
+
+/// The text itself, or its two ends when it is long: all that the views of a prompt are made from.
+pub(crate) fn bounded(text: &str) -> String {
+    if longer_than(text, 2 * WINDOW) {
+        format!("{}\n{}", first(text, WINDOW), last(text, WINDOW))
+    } else {
+        text.to_owned()
+    }
+}
+
+/// Splits a text after `.`, `!`, `?` (and their wide forms) or `:` before white space, and at line ends.
+pub(crate) fn sentences(text: &str) -> Vec<&str> {
+    let mut out = Vec::new();
+    let mut start = 0;
+    let mut push = |piece: &'_ str, out: &mut Vec<(usize, usize)>, from: usize| {
+        let trimmed = piece.trim();
+        if !trimmed.is_empty() {
+            let at = from + (piece.len() - piece.trim_start().len());
+            out.push((at, at + trimmed.len()));
+        }
+    };
+    let mut spans = Vec::new();
+    let mut previous = '\0';
+    for (at, c) in text.char_indices() {
+        let after_end = matches!(previous, '.' | '!' | '?' | '。' | '？' | '！' | ':') && c.is_whitespace();
+        if c == '\n' || after_end {
+            push(&text[start..at], &mut spans, start);
+            start = at + c.len_utf8();
+        }
+        previous = c;
+    }
+    push(&text[start..], &mut spans, start);
+    for (a, b) in spans {
+        out.push(&text[a..b]);
+    }
+    out
+}
+
+/// Whether head and tail views are worth looking at.
+pub(crate) fn has_views(text: &str, sentences: &[&str]) -> bool {
+    sentences.len() > 1 || longer_than(text, SHORT - 1)
+}
+
+/// The first sentences, until they have 20 characters, at most 200.
+pub(crate) fn head(sentences: &[&str]) -> String {
+    let mut out = String::new();
+    for s in sentences {
+        if !out.is_empty() {
+            out.push(' ');
+        }
+        out.push_str(s);
+        if longer_than(&out, VIEW_MIN - 1) {
+            break;
+        }
+    }
+    lower(first(&out, VIEW))
+}
+
+/// The last sentences, until they have 20 characters, at most 200.
+pub(crate) fn tail(sentences: &[&str]) -> String {
+    let mut count = 0;
+    let mut length = 0;
+    for s in sentences.iter().rev() {
+        length += s.chars().count() + usize::from(count > 0);
+        count += 1;
+        if length >= VIEW_MIN {
+            break;
+        }
+    }
+    lower(last(&sentences[sentences.len() - count..].join(" "), VIEW))
+}
