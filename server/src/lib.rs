@@ -1,1 +1,10 @@
-//! Placeholder.
+//! The Signalbox server: which model should serve this request?
+//!
+//! One `Route` request, in order: `grpc` (ids, deadline, metrics) → `grpc::from_proto` (all field violations together, or
+//! an [`engine::Asked`]) → [`engine`] (policy snapshot, ask-and-answer loop) → `signalbox_decide` (done, or ask this) → a
+//! probe ([`engine::cache`], [`store::Snapshot::scores`]) → `grpc::to_proto`.
+
+pub mod conversation;
+pub mod engine;
+pub mod policy_test;
+pub mod store;

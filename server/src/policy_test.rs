@@ -1,0 +1,133 @@
+//! Runs a policy's own `tests:` through the real ladder and the real classifier. Used by `signalbox policy test` and by
+//! `ReloadPolicy` with `run_tests`.
+
+use signalbox_decide::policy::{PolicyTest, Want};
+use signalbox_decide::query::estimate_tokens;
+use signalbox_decide::{Decision, Policy, Query, Refused};
+
+use crate::conversation::{Conversation, Message, Role};
+use crate::engine::{Settled, settle};
+use crate::store::Snapshot;
+
+/// The results of all tests, in file order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TestReport {
+    /// One for each test.
+    pub results: Vec<TestResult>,
+}
+
+/// The result of one test.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TestResult {
+    /// The test's name.
+    pub name: String,
+    /// Its line in the file.
+    pub line: u32,
+    /// What is not as wanted; empty when it passed.
+    pub failures: Vec<String>,
+}
+
+impl TestReport {
+    /// Tests that failed.
+    pub fn failed(&self) -> usize {
+        self.results.iter().filter(|result| !result.failures.is_empty()).count()
+    }
+
+    /// Tests that passed.
+    pub fn passed(&self) -> usize {
+        self.results.len() - self.failed()
+    }
+}
+
+/// Runs every test of a policy.
+pub fn run(snapshot: &Snapshot) -> TestReport {
+    TestReport { results: snapshot.policy.tests.iter().map(|test| run_one(snapshot, test)).collect() }
+}
+
+fn run_one(snapshot: &Snapshot, test: &PolicyTest) -> TestResult {
+    let conversation = conversation_of(test);
+    let bytes = conversation.messages.iter().map(|message| (message.content.len(), 0));
+    let mut query = Query { read_cache: true, turns: test.messages.len() as u32, ..test.query.clone() };
+    if query.input_tokens == 0 {
+        query.input_tokens = estimate_tokens(bytes);
+    }
+    let settled = settle(snapshot, &query, &conversation, None);
+    let failures = compare(&snapshot.policy, &test.want, &settled);
+    TestResult { name: test.name.clone(), line: test.line, failures }
+}
+
+fn conversation_of(test: &PolicyTest) -> Conversation {
+    let message = |(role, content): &(String, String)| {
+        let role = match role.as_str() {
+            "system" => Role::System,
+            "assistant" => Role::Assistant,
+            "tool" => Role::Tool,
+            _ => Role::User,
+        };
+        Message { role, content: content.clone(), has_tool_calls: false, attachments: Vec::new() }
+    };
+    Conversation { messages: test.messages.iter().map(message).collect() }
+}
+
+/// Every difference between what is wanted and what came out.
+fn compare(policy: &Policy, want: &Want, settled: &Settled) -> Vec<String> {
+    let mut failures = Vec::new();
+    let mut check = |what: &str, wanted: &Option<String>, got: &str| {
+        if let Some(wanted) = wanted.as_ref().filter(|wanted| *wanted != got) {
+            failures.push(format!("{what}: wanted `{wanted}`, got `{got}`"));
+        }
+    };
+    match &settled.outcome {
+        Ok(decision) => {
+            let seen = Seen::new(policy, decision);
+            check("error", &want.error, "none");
+            check("route", &want.route, seen.route);
+            check("model", &want.model, seen.model);
+            check("source", &want.source, decision.source.as_str());
+            check("domain", &want.domain, seen.domain);
+            check("profile", &want.profile, seen.profile);
+            check("fallbacks", &joined(&want.fallbacks), &seen.fallbacks.join(", "));
+            check("degraded", &joined(&want.degraded), &seen.degraded.join(", "));
+        }
+        Err(refused) => check_refusal(want, refused, &mut check),
+    }
+    let probes: Vec<&str> = settled.probes.iter().map(|run| run.probe.as_str()).collect();
+    check("probes", &joined(&want.probes), &probes.join(", "));
+    failures
+}
+
+/// A refusal is right only where it was wanted.
+fn check_refusal(want: &Want, refused: &Refused, check: &mut impl FnMut(&str, &Option<String>, &str)) {
+    match &want.error {
+        Some(_) => check("error", &want.error, refused.reason()),
+        None => check("decision", &Some("a decision".to_owned()), &format!("{}: {refused}", refused.reason())),
+    }
+}
+
+fn joined(list: &Option<Vec<String>>) -> Option<String> {
+    list.as_ref().map(|list| list.join(", "))
+}
+
+/// A decision in the names of its policy.
+struct Seen<'a> {
+    route: &'a str,
+    model: &'a str,
+    domain: &'a str,
+    profile: &'a str,
+    fallbacks: Vec<&'a str>,
+    degraded: Vec<&'a str>,
+}
+
+impl<'a> Seen<'a> {
+    fn new(policy: &'a Policy, decision: &'a Decision) -> Self {
+        let model = |&index: &usize| policy.models[index].id.as_str();
+        Seen {
+            route: decision.route.map_or("other", |r| &policy.routes[r].name),
+            model: model(&decision.model),
+            domain: decision.domain.map_or("", |d| &policy.domains[d].name),
+            profile: decision.profile.map_or("", |p| &policy.profiles[p].name),
+            fallbacks: decision.fallbacks.iter().map(model).collect(),
+            degraded: decision.degraded.iter().map(|lost| lost.code).collect(),
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! What a new policy would have done with recent decisions.
+
+use signalbox_decide::{Answer, Decision, Policy, Step, decide};
+
+use crate::engine::ring::Ring;
+use crate::store::Snapshot;
+
+/// Recent decisions under a new policy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Churn {
+    /// Decisions looked at.
+    pub decisions: u32,
+    /// Those that would come out with another model or route, or be refused.
+    pub changed: u32,
+    /// Those that cannot be decided without the text, which is not kept.
+    pub undecidable: u32,
+}
+
+/// Decides the ring's requests anew from their evidence.
+pub(super) fn churn(ring: &Ring, new: &Snapshot) -> Churn {
+    let mut churn = Churn::default();
+    for record in ring.all() {
+        churn.decisions += 1;
+        let mut evidence = record.evidence.clone();
+        if record.routes != new.routes_fingerprint {
+            evidence.embedding = Answer::NotAsked;
+        }
+        let query = signalbox_decide::Query { read_cache: false, ..record.query.clone() };
+        let Some(old) = record.policy.upgrade() else {
+            churn.undecidable += 1;
+            continue;
+        };
+        match decide(&new.policy, &query, &evidence) {
+            Step::Ask(_) => churn.undecidable += 1,
+            Step::Done(Ok(decision)) if same(&old, &record.decision, &new.policy, &decision) => {}
+            Step::Done(_) => churn.changed += 1,
+        }
+    }
+    churn
+}
+
+/// Whether two decisions name the same model and the same route; indexes mean nothing across policies.
+fn same(old: &Policy, before: &Decision, new: &Policy, after: &Decision) -> bool {
+    let route = |policy: &Policy, decision: &Decision| decision.route.map(|r| policy.routes[r].name.clone());
+    old.models[before.model].id == new.models[after.model].id && route(old, before) == route(new, after)
+}

@@ -1,0 +1,185 @@
+//! A policy made ready to decide: checked, with its classifier trained. Immutable.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
+
+use signalbox_decide::policy::{self, Loaded};
+use signalbox_decide::{Answer, Diagnostic, Policy, RouteScores, Severity};
+use signalbox_evidence::{Classifier, DEFAULT_THRESHOLD, Encoder, RouteText, TrainingSet, Turn};
+
+use crate::conversation::Conversation;
+use crate::store::PolicyInfo;
+
+/// Cosine of two descriptions above which they are reported as overlapping.
+const OVERLAP: f32 = 0.85;
+
+/// Routes up to which descriptions are compared pairwise; the work grows with the square.
+const COMPARED: usize = 500;
+
+/// A policy ready to decide.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// The policy.
+    pub policy: Arc<Policy>,
+    /// Where it came from.
+    pub info: PolicyInfo,
+    /// Identity of the routes' texts and the encoder: equal fingerprints give equal scores.
+    pub routes_fingerprint: [u8; 32],
+    classifier: Option<Arc<Classifier>>,
+}
+
+impl Snapshot {
+    /// The probabilities of the policy's routes for a conversation.
+    pub fn scores(&self, conversation: &Conversation) -> Answer<Arc<RouteScores>> {
+        let Some(classifier) = &self.classifier else {
+            return Answer::Failed { code: "embedding_failed", detail: "the policy has no routes to score".into() };
+        };
+        let messages = conversation.messages.iter();
+        let turns: Vec<Turn<'_>> = messages.map(|m| Turn { role: m.role, text: &m.content }).collect();
+        let scores = classifier.classify(&turns);
+        Answer::Got(Arc::new(RouteScores {
+            routes: scores.routes,
+            other: scores.other,
+            default_threshold: DEFAULT_THRESHOLD,
+            held: scores.held,
+            closing: scores.closing,
+            view: scores.view.as_str(),
+        }))
+    }
+}
+
+/// Turns bytes into snapshots. Encoders are loaded once and shared.
+#[derive(Debug)]
+pub struct Compiler {
+    builtin: Arc<Encoder>,
+    /// Encoders loaded from directories, by path.
+    loaded: Mutex<BTreeMap<PathBuf, Arc<Encoder>>>,
+}
+
+impl Compiler {
+    /// A compiler with the built-in embedding table.
+    ///
+    /// # Errors
+    /// When the built-in table cannot be read, which only a broken build does.
+    pub fn new() -> Result<Self, signalbox_evidence::EncoderError> {
+        Ok(Compiler { builtin: Encoder::builtin()?, loaded: Mutex::default() })
+    }
+
+    /// Checks a policy and trains its classifier. `before` lends its classifier when the routes are the same, and makes a
+    /// lower version a warning.
+    ///
+    /// # Errors
+    /// Every problem of the policy.
+    pub fn compile(
+        &self,
+        bytes: &[u8],
+        source: &str,
+        before: Option<&Snapshot>,
+    ) -> Result<(Snapshot, Vec<Diagnostic>), Vec<Diagnostic>> {
+        let Loaded { policy, mut diagnostics } = policy::load(bytes)?;
+        let encoder = match self.encoder(&policy, source) {
+            Ok(encoder) => encoder,
+            Err(problem) => {
+                diagnostics.push(problem);
+                return Err(diagnostics);
+            }
+        };
+        if let Some(before) = before.filter(|before| policy.version < before.policy.version) {
+            let message = format!("version {} is lower than {}, which it replaces", policy.version, before.policy.version);
+            diagnostics.push(Diagnostic {
+                hint: "callers that ask for the higher version will be told to retry".into(),
+                ..remark("lower-version", "version", message)
+            });
+        }
+        let set = training_set(&policy);
+        let routes_fingerprint = fingerprint(&set, &encoder);
+        let same = before.filter(|before| before.routes_fingerprint == routes_fingerprint);
+        let classifier = match same {
+            Some(before) => before.classifier.clone(),
+            None if set.routes.is_empty() => None,
+            None => Some(Arc::new(Classifier::compile(encoder.clone(), &set))),
+        };
+        diagnostics.extend(overlaps(&policy, &encoder));
+        let info = PolicyInfo {
+            version: policy.version,
+            checksum: policy.checksum.clone(),
+            load_time: SystemTime::now(),
+            source: source.to_owned(),
+        };
+        Ok((Snapshot { policy: Arc::new(policy), info, routes_fingerprint, classifier }, diagnostics))
+    }
+
+    /// The encoder that the policy names; a relative directory is taken from the policy file's own.
+    fn encoder(&self, policy: &Policy, source: &str) -> Result<Arc<Encoder>, Diagnostic> {
+        let Some(named) = &policy.evidence.embedding else { return Ok(self.builtin.clone()) };
+        let directory = Path::new(source).parent().unwrap_or(Path::new("")).join(named);
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(encoder) = loaded.get(&directory) {
+            return Ok(encoder.clone());
+        }
+        let encoder = Encoder::from_dir(&directory).map_err(|error| Diagnostic {
+            severity: Severity::Error,
+            hint: "give `builtin`, or the directory of a Model2Vec model".into(),
+            ..remark("embedding", "evidence.embedding", error.to_string())
+        })?;
+        loaded.insert(directory, encoder.clone());
+        Ok(encoder)
+    }
+}
+
+fn remark(code: &'static str, path: &str, message: String) -> Diagnostic {
+    let (severity, hint) = (Severity::Warning, String::new());
+    Diagnostic { severity, code, path: path.to_owned(), line: 0, column: 0, message, hint }
+}
+
+fn training_set(policy: &Policy) -> TrainingSet {
+    let routes = policy.routes.iter().map(|route| RouteText {
+        name: route.name.clone(),
+        description: route.description.clone(),
+        examples: route.examples.clone(),
+    });
+    TrainingSet { routes: routes.collect(), other_examples: policy.other_examples.clone() }
+}
+
+/// A hash of everything that the classifier is trained on.
+fn fingerprint(set: &TrainingSet, encoder: &Encoder) -> [u8; 32] {
+    let mut hash = blake3::Hasher::new();
+    let mut text = |text: &str| {
+        hash.update(&(text.len() as u64).to_le_bytes());
+        hash.update(text.as_bytes());
+    };
+    text(encoder.digest());
+    for route in &set.routes {
+        text(&route.name);
+        text(&route.description);
+        text(&route.examples.len().to_string());
+        route.examples.iter().for_each(|example| text(example));
+    }
+    text("other");
+    set.other_examples.iter().for_each(|example| text(example));
+    *hash.finalize().as_bytes()
+}
+
+/// Warns of routes whose descriptions mean nearly the same.
+fn overlaps(policy: &Policy, encoder: &Encoder) -> Vec<Diagnostic> {
+    if policy.routes.len() > COMPARED {
+        return Vec::new();
+    }
+    let vectors: Vec<Vec<f32>> = policy.routes.iter().map(|r| encoder.embed(&r.description)).collect();
+    let mut found = Vec::new();
+    for (second, b) in vectors.iter().enumerate() {
+        for (first, a) in vectors[..second].iter().enumerate() {
+            let cosine: f32 = a.iter().zip(b).map(|(x, y)| x * y).sum();
+            if cosine >= OVERLAP && policy.routes[first].description != policy.routes[second].description {
+                let (one, two) = (&policy.routes[first].name, &policy.routes[second].name);
+                let message = format!("the descriptions of `{one}` and `{two}` are nearly the same (similarity {cosine:.2})");
+                let hint = "say in each what the other is not, or give both examples, or merge them".into();
+                let path = format!("routes[{second}].description");
+                found.push(Diagnostic { hint, ..remark("overlapping-descriptions", &path, message) });
+            }
+        }
+    }
+    found
+}
