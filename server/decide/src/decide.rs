@@ -4,14 +4,20 @@
 //! profile; `default`. A rung whose models are all refused falls to the next one and says so. Every probe is asked
 //! at most once, because each answer, a failure too, is evidence: so the engine's loop ends.
 
+mod band;
+mod finding;
+mod words;
+
 use std::sync::Arc;
 
 use crate::candidates::{Candidate, Contest, Ranking, Refusal, rank};
 use crate::decision::{Decision, Degradation, Refused, Source, nearest};
-use crate::evidence::{Answer, Evidence, Probe, RouteScores};
+use crate::evidence::{Answer, Evidence, Probe};
 use crate::explanation::{Rung, Trace};
-use crate::policy::{ModelIndex, Policy, Profile, RouteIndex};
+use crate::policy::{ModelIndex, Policy, RouteIndex};
 use crate::query::{Objective, Query};
+use band::keep_profile;
+use finding::{Finding, find};
 
 /// Ask one more question, or be done.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,13 +63,6 @@ struct Ladder<'a> {
     lost: Vec<Degradation>,
     /// Refusals of the last rung that had candidates.
     refused: Vec<(String, Vec<Refusal>)>,
-}
-
-/// What evidence says about the routes.
-enum Finding {
-    Route { route: RouteIndex, p: f32, margin: f32 },
-    Domain { domain: usize, p: f32, margin: f32 },
-    Nothing { confidence: f32, margin: Option<f32> },
 }
 
 /// A rung's pool and what a win on it looks like.
@@ -286,34 +285,8 @@ impl<'a> Ladder<'a> {
             confidence: bid.confidence,
             margin: bid.margin,
             degraded: std::mem::take(&mut self.lost),
-            reason: self.reason(bid, ranking, model, what),
+            reason: bid.reason(self.policy, ranking, model, what),
             estimate: candidate.map(|c| c.estimate).unwrap_or_default(),
-        }
-    }
-
-    /// One plain sentence.
-    fn reason(&self, bid: &Bid<'_>, ranking: &Ranking, model: ModelIndex, what: &str) -> String {
-        let id = &self.policy.models[model].id;
-        let refused = ranking.candidates.len() - ranking.order.len();
-        let how = match bid.contest.objective {
-            _ if ranking.candidates.len() == 1 => "its only model".to_owned(),
-            Objective::Order if refused > 0 && bid.profile.is_none() => {
-                format!("its first model that may serve this request ({refused} refused)")
-            }
-            Objective::Order => "its first model".to_owned(),
-            Objective::Cheapest => format!("the cheapest of {}", ranking.order.len()),
-            Objective::Fastest => format!("the fastest of {}", ranking.order.len()),
-            Objective::Best => format!("the best of {}", ranking.order.len()),
-            Objective::Weights(_) => format!("the best of {} by weights", ranking.order.len()),
-        };
-        let how = if bid.rung == Rung::Direct {
-            "asked for by id".to_owned()
-        } else {
-            how
-        };
-        match bid.confidence {
-            Some(p) => format!("{what} (probability {p:.2}); `{id}` is {how}"),
-            None => format!("{what}; `{id}` is {how}"),
         }
     }
 
@@ -367,147 +340,7 @@ impl<'a> Bid<'a> {
             margin: None,
         }
     }
-
-    /// What this rung says about the request, in words.
-    fn describe(&self, policy: &Policy) -> String {
-        let profile = || self.profile.map_or("", |i| policy.profiles[i].name.as_str());
-        match self.rung {
-            Rung::Direct => "the request names the model".to_owned(),
-            Rung::Alias => "the request names an alias".to_owned(),
-            Rung::Profile => format!("the request asks for profile `{}`", profile()),
-            Rung::Route => match self.contest.route {
-                Some(route) => format!("route `{}` fits best", policy.routes[route].name),
-                None => String::new(),
-            },
-            Rung::Domain => match self.domain {
-                Some(domain) => format!(
-                    "no single route is sure, but domain `{}` is",
-                    policy.domains[domain].name
-                ),
-                None => String::new(),
-            },
-            Rung::PolicyProfile => {
-                format!("nothing matched, so the policy's profile `{}` decides", profile())
-            }
-            Rung::Default if policy.routes.is_empty() => {
-                "the policy has no routes, so its default decides".to_owned()
-            }
-            Rung::Default => "no route matched, so the policy's default decides".to_owned(),
-        }
-    }
 }
 
-/// Sure of a route: P ≥ threshold and more probable than `other`. Else sure of a domain: the sum over its routes
-/// ≥ threshold, unless `other` is the most probable.
-fn find(policy: &Policy, scores: &RouteScores) -> Finding {
-    let threshold = policy
-        .evidence
-        .threshold
-        .map_or(scores.default_threshold, |t| t as f32);
-    let Some((route, p, margin)) = scores.best() else {
-        return Finding::Nothing {
-            confidence: 1.0,
-            margin: None,
-        };
-    };
-    let other_wins = scores.other >= p;
-    if !other_wins && p >= threshold {
-        return Finding::Route { route, p, margin };
-    }
-    if !other_wins
-        && let Some((domain, p, margin)) = best_domain(policy, scores)
-        && p >= threshold
-    {
-        return Finding::Domain { domain, p, margin };
-    }
-    Finding::Nothing {
-        confidence: 1.0 - p,
-        margin: other_wins.then_some(scores.other - p),
-    }
-}
-
-/// The most probable domain, its probability, and the distance to the next domain or `other`.
-fn best_domain(policy: &Policy, scores: &RouteScores) -> Option<(usize, f32, f32)> {
-    let mut sums = vec![0f32; policy.domains.len()];
-    for (route, &p) in policy.routes.iter().zip(&scores.routes) {
-        if let Some(domain) = route.domain {
-            sums[domain] += p;
-        }
-    }
-    let by_domain = RouteScores {
-        routes: sums,
-        other: scores.other,
-        ..RouteScores::default()
-    };
-    by_domain
-        .best()
-        .filter(|&(domain, ..)| !policy.domains[domain].models.is_empty())
-}
-
-/// Keeps the models that fit a profile; when none does, orders the eligible ones by distance from its band instead.
-/// True when the band was empty.
-fn keep_profile(policy: &Policy, profile: &Profile, ranking: &mut Ranking) -> bool {
-    for candidate in &mut ranking.candidates {
-        let model = &policy.models[candidate.model];
-        let lacking = profile
-            .capabilities
-            .iter()
-            .filter(|name| !model.capabilities.contains(name));
-        candidate
-            .refusals
-            .extend(lacking.cloned().map(Refusal::Capability));
-    }
-    let refused = |ranking: &Ranking, model: ModelIndex| !ranking.candidates[model].refusals.is_empty();
-    ranking.order = ranking
-        .order
-        .iter()
-        .copied()
-        .filter(|&m| !refused(ranking, m))
-        .collect();
-    let distance = |model: ModelIndex| profile.distance(policy.models[model].parameters_b);
-    let mut inside: Vec<ModelIndex> = ranking
-        .order
-        .iter()
-        .copied()
-        .filter(|&m| distance(m) == Some(0.0))
-        .collect();
-    let short = inside.is_empty();
-    if short {
-        let sized = ranking.order.iter().filter_map(|&m| Some((distance(m)?, m)));
-        let mut sized: Vec<(f64, ModelIndex)> = sized.collect();
-        sized.sort_by(|a, b| a.0.total_cmp(&b.0));
-        inside = sized.into_iter().map(|(_, m)| m).collect();
-    }
-    for candidate in ranking
-        .candidates
-        .iter_mut()
-        .filter(|c| !inside.contains(&c.model))
-    {
-        if candidate.refusals.is_empty() {
-            candidate
-                .refusals
-                .push(Refusal::Size(policy.models[candidate.model].parameters_b));
-        }
-    }
-    ranking.order = inside;
-    short
-}
-
-impl Profile {
-    /// Billions of parameters between a size and the band: 0 inside, `None` for an unknown size in a bounded band.
-    fn distance(&self, size: Option<f64>) -> Option<f64> {
-        if self.min_parameters_b.is_none() && self.max_parameters_b.is_none() {
-            return Some(0.0);
-        }
-        let size = size?;
-        let below = self.min_parameters_b.map_or(0.0, |min| min - size);
-        let above = self.max_parameters_b.map_or(0.0, |max| size - max);
-        let at_open_end = above == 0.0 && !self.max_inclusive && self.max_parameters_b.is_some();
-        // Exactly the excluded upper end is outside, but nearer than anything else.
-        Some(if at_open_end {
-            f64::MIN_POSITIVE
-        } else {
-            below.max(above).max(0.0)
-        })
-    }
-}
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,128 @@
+//! Laws that hold for every request and every evidence.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::query::{Attempt, AttemptOutcome, Weights};
+
+fn weights() -> impl Strategy<Value = Weights> {
+    (0.01f64..5.0, 0.01f64..5.0, 0.01f64..5.0).prop_map(|(latency, cost, quality)| Weights {
+        latency,
+        cost,
+        quality,
+    })
+}
+
+fn requests() -> impl Strategy<Value = Query> {
+    let names = prop::option::of(prop::sample::select(vec!["a", "list", "nobody"]));
+    let profiles = prop::option::of(prop::sample::select(vec!["fast", "code", "nobody"]));
+    let tiers = prop::sample::select(vec!["", "pro"]);
+    let tried = prop::collection::vec(prop::sample::select(vec!["a", "b", "c", "d"]), 0..4);
+    let attempt = |id: &str| Attempt {
+        model_id: id.into(),
+        outcome: AttemptOutcome::Error,
+        confidence: None,
+    };
+    (
+        names,
+        profiles,
+        tiers,
+        tried,
+        prop::option::of(0.0f64..0.02),
+        prop::option::of(weights()),
+        any::<bool>(),
+    )
+        .prop_map(
+            move |(model, profile, tier, tried, max_cost_usd, weights, read_cache)| {
+                let mut query = Query {
+                    read_cache,
+                    input_tokens: 1000,
+                    ..Query::default()
+                };
+                query.model = model.map(Into::into);
+                query.profile = profile.map(Into::into);
+                query.caller.tier = tier.into();
+                query.attempts = tried.into_iter().map(attempt).collect();
+                query.requirements.max_cost_usd = max_cost_usd;
+                query.preferences.weights = weights;
+                query
+            },
+        )
+}
+
+fn answers() -> impl Strategy<Value = Evidence> {
+    (0.0f32..0.5, 0.0f32..0.5).prop_map(|(code, text)| scores(&[code, text]))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn it_ends_and_asks_no_probe_twice(query in requests(), answers in answers()) {
+        let policy = policy();
+        let mut evidence = Evidence::default();
+        let mut asked = Vec::new();
+        while let Step::Ask(probe) = decide(&policy, &query, &evidence) {
+            prop_assert!(!asked.contains(&probe));
+            asked.push(probe);
+            match probe {
+                Probe::ExactCache => evidence.cache = answers.cache.clone(),
+                Probe::Embedding => evidence.embedding = answers.embedding.clone(),
+            }
+        }
+    }
+
+    #[test]
+    fn filters_never_let_through_what_they_forbid(query in requests(), evidence in answers()) {
+        let policy = policy();
+        if let Ok(decision) = done(&policy, &query, &evidence) {
+            for index in decision.fallbacks.iter().chain([&decision.model]) {
+                let model = &policy.models[*index];
+                prop_assert!(!query.attempts.iter().any(|a| a.model_id == model.id));
+                prop_assert!(model.tiers.is_empty() || model.tiers.contains(&query.caller.tier));
+            }
+            prop_assert!(!decision.fallbacks.contains(&decision.model));
+            if let Some(limit) = query.requirements.max_cost_usd {
+                prop_assert!(decision.estimate.cost_usd.unwrap() <= limit);
+            }
+        }
+    }
+
+    #[test]
+    fn explain_agrees_with_decide(query in requests(), evidence in answers()) {
+        let policy = policy();
+        let explained = explain(&policy, &query, &evidence).unwrap();
+        prop_assert_eq!(explained.outcome, done(&policy, &query, &evidence));
+    }
+
+    #[test]
+    fn scaling_the_weights_changes_nothing(query in requests(), evidence in answers(), factor in 0.001f64..1000.0) {
+        let policy = policy();
+        let mut scaled = query.clone();
+        if let Some(w) = &mut scaled.preferences.weights {
+            *w = Weights { latency: w.latency * factor, cost: w.cost * factor, quality: w.quality * factor };
+        }
+        prop_assert_eq!(done(&policy, &query, &evidence), done(&policy, &scaled, &evidence));
+    }
+
+    #[test]
+    fn a_cached_decision_is_returned_as_it_is(evidence in answers()) {
+        let policy = policy();
+        let query = Query { read_cache: true, ..Query::default() };
+        if let Ok(decision) = done(&policy, &query, &evidence) {
+            let cached = Evidence { cache: Answer::Got(Some(decision.clone())), embedding: Answer::NotAsked };
+            prop_assert_eq!(done(&policy, &query, &cached).unwrap(), decision);
+        }
+    }
+
+    #[test]
+    fn reordering_routes_changes_only_ties(code in 0.0f32..0.5, text in 0.0f32..0.5) {
+        prop_assume!(code != text);
+        let policy = policy();
+        let mut turned = policy.clone();
+        turned.routes.reverse();
+        let straight = done(&policy, &Query::default(), &scores(&[code, text]));
+        let reversed = done(&turned, &Query::default(), &scores(&[text, code]));
+        prop_assert_eq!(straight.map(|d| d.model), reversed.map(|d| d.model));
+    }
+}

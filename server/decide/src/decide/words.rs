@@ -1,0 +1,63 @@
+//! The sentences of a decision: what a rung says about the request, and why its winner won.
+
+use super::Bid;
+use crate::candidates::Ranking;
+use crate::explanation::Rung;
+use crate::policy::{ModelIndex, Policy};
+use crate::query::Objective;
+
+impl Bid<'_> {
+    /// What this rung says about the request, in words.
+    pub(super) fn describe(&self, policy: &Policy) -> String {
+        let profile = || self.profile.map_or("", |i| policy.profiles[i].name.as_str());
+        match self.rung {
+            Rung::Direct => "the request names the model".to_owned(),
+            Rung::Alias => "the request names an alias".to_owned(),
+            Rung::Profile => format!("the request asks for profile `{}`", profile()),
+            Rung::Route => match self.contest.route {
+                Some(route) => format!("route `{}` fits best", policy.routes[route].name),
+                None => String::new(),
+            },
+            Rung::Domain => match self.domain {
+                Some(domain) => format!(
+                    "no single route is sure, but domain `{}` is",
+                    policy.domains[domain].name
+                ),
+                None => String::new(),
+            },
+            Rung::PolicyProfile => {
+                format!("nothing matched, so the policy's profile `{}` decides", profile())
+            }
+            Rung::Default if policy.routes.is_empty() => {
+                "the policy has no routes, so its default decides".to_owned()
+            }
+            Rung::Default => "no route matched, so the policy's default decides".to_owned(),
+        }
+    }
+
+    /// One plain sentence.
+    pub(super) fn reason(&self, policy: &Policy, ranking: &Ranking, model: ModelIndex, what: &str) -> String {
+        let id = &policy.models[model].id;
+        let refused = ranking.candidates.len() - ranking.order.len();
+        let how = match self.contest.objective {
+            _ if ranking.candidates.len() == 1 => "its only model".to_owned(),
+            Objective::Order if refused > 0 && self.profile.is_none() => {
+                format!("its first model that may serve this request ({refused} refused)")
+            }
+            Objective::Order => "its first model".to_owned(),
+            Objective::Cheapest => format!("the cheapest of {}", ranking.order.len()),
+            Objective::Fastest => format!("the fastest of {}", ranking.order.len()),
+            Objective::Best => format!("the best of {}", ranking.order.len()),
+            Objective::Weights(_) => format!("the best of {} by weights", ranking.order.len()),
+        };
+        let how = if self.rung == Rung::Direct {
+            "asked for by id".to_owned()
+        } else {
+            how
+        };
+        match self.confidence {
+            Some(p) => format!("{what} (probability {p:.2}); `{id}` is {how}"),
+            None => format!("{what}; `{id}` is {how}"),
+        }
+    }
+}
