@@ -1,9 +1,25 @@
 //! A policy as the ladder reads it: the catalogue of models and who should serve what. Made by [`load`] from a file's
 //! bytes, immutable afterwards. References between parts are indexes, checked once when the policy loads.
 
+pub mod diff;
+
+mod draft;
+mod fields;
+mod hints;
+mod link;
+mod load;
+mod lower;
+mod place;
+mod scalar;
+mod shape;
+mod tree;
+
 use std::collections::BTreeMap;
 
 use crate::query::{Objective, Weights};
+
+pub use load::{Loaded, checksum, load};
+pub use shape::json_schema;
 
 /// Index of a model in [`Policy::models`].
 pub type ModelIndex = usize;

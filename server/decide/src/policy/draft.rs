@@ -1,0 +1,91 @@
+//! A policy before its names are resolved: what any of the formats says, each name with its place. The three formats
+//! are read into this one form, so that `link` checks and resolves all of them alike.
+
+use std::collections::BTreeMap;
+
+use super::place::{Place, Spanned};
+use super::{CacheSettings, EvidenceSettings, Latency, PolicyTest, Price, Profile};
+use crate::query::{Objective, Weights};
+
+/// A name where it was written.
+pub(super) type Name = Spanned<String>;
+
+#[derive(Debug, Default)]
+pub(super) struct Draft {
+    pub(super) version: u64,
+    pub(super) models: Vec<DraftModel>,
+    /// Each alias with what it stands for.
+    pub(super) aliases: Vec<(Name, Vec<Name>)>,
+    pub(super) default: Vec<Name>,
+    pub(super) profile: Option<Name>,
+    pub(super) profiles: Vec<(Name, Profile)>,
+    pub(super) domains: Vec<DraftDomain>,
+    pub(super) routes: Vec<DraftRoute>,
+    pub(super) other_examples: Vec<Name>,
+    pub(super) evidence: EvidenceSettings,
+    pub(super) weights: Option<Weights>,
+    pub(super) expected_output_tokens: Option<u64>,
+    pub(super) prefer_families: Vec<String>,
+    pub(super) cache: CacheSettings,
+    pub(super) tests: Vec<DraftTest>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct DraftModel {
+    pub(super) id: Name,
+    pub(super) family: Option<String>,
+    pub(super) parameters_b: Option<f64>,
+    pub(super) context_window: Option<u64>,
+    pub(super) max_output_tokens: Option<u64>,
+    pub(super) capabilities: Vec<String>,
+    pub(super) modalities: Vec<String>,
+    pub(super) price: Option<Price>,
+    pub(super) latency: Option<Latency>,
+    pub(super) quality: Option<f64>,
+    /// By the name of a route.
+    pub(super) quality_by_route: Vec<(Name, f64)>,
+    pub(super) tiers: Vec<String>,
+    pub(super) regions: Vec<String>,
+    pub(super) labels: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct DraftDomain {
+    pub(super) name: Name,
+    pub(super) description: Option<Name>,
+    pub(super) models: Vec<Name>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct DraftRoute {
+    pub(super) name: Name,
+    pub(super) domain: Option<Name>,
+    pub(super) description: Option<Name>,
+    pub(super) examples: Vec<Name>,
+    pub(super) models: Vec<Name>,
+    pub(super) select: Option<Objective>,
+    pub(super) expected_output_tokens: Option<u64>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct DraftTest {
+    pub(super) test: PolicyTest,
+    /// Names that the wanted result uses.
+    pub(super) wanted: Wanted,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Wanted {
+    pub(super) route: Option<Name>,
+    pub(super) domain: Option<Name>,
+    pub(super) profile: Option<Name>,
+    /// The model and the fallbacks.
+    pub(super) models: Vec<Name>,
+}
+
+impl DraftRoute {
+    /// Where a remark about the description belongs: there, or at the name of a route without one.
+    pub(super) fn described_at(&self) -> &Place {
+        self.description.as_ref().map_or(&self.name.at, |d| &d.at)
+    }
+}

@@ -1,0 +1,94 @@
+//! Which names a policy may give, and that it gives none of them twice.
+
+use std::collections::BTreeMap;
+
+use crate::policy::draft::{Draft, Name};
+use crate::policy::place::Report;
+
+/// Names and the order in which they were given.
+pub(super) type Index = BTreeMap<String, usize>;
+
+/// Words with a meaning of their own in requests and answers.
+const RESERVED: [(&str, &str); 2] = [
+    ("auto", "as a request's model it means: decide"),
+    ("other", "it means: none of the routes"),
+];
+
+/// Indexes names and reports those given twice; the first one counts.
+pub(super) fn index_names<'a>(
+    what: &str,
+    names: impl Iterator<Item = &'a Name>,
+    report: &mut Report,
+) -> Index {
+    let mut lines = BTreeMap::new();
+    let mut index = Index::new();
+    for (at, name) in names.enumerate() {
+        match lines.get(&name.value) {
+            Some(line) => twice(what, name, *line, report),
+            None => {
+                lines.insert(&name.value, name.at.line);
+                index.insert(name.value.clone(), at);
+            }
+        }
+    }
+    index
+}
+
+/// Routes must differ in more than case: a language model that is asked for one does not keep case apart.
+pub(super) fn same_route(draft: &Draft, report: &mut Report) {
+    let mut lines: BTreeMap<String, u32> = BTreeMap::new();
+    for route in &draft.routes {
+        let name = &route.name;
+        match lines.get(&name.value.to_lowercase()) {
+            Some(line) => twice("route", name, *line, report),
+            None => {
+                lines.insert(name.value.to_lowercase(), name.at.line);
+            }
+        }
+    }
+}
+
+fn twice(what: &str, name: &Name, line: u32, report: &mut Report) {
+    // A missing name has been reported as such.
+    if !name.value.is_empty() {
+        let message = format!("the {what} `{}` is already on line {line}", name.value);
+        report.error("duplicate", &name.at, message, "rename one, or make them one");
+    }
+}
+
+/// Reports names that nobody could ask for.
+pub(super) fn unusable(draft: &Draft, report: &mut Report) {
+    let models = draft.models.iter().map(|model| ("model", &model.id));
+    let aliases = draft.aliases.iter().map(|(name, _)| ("alias", name));
+    let profiles = draft.profiles.iter().map(|(name, _)| ("profile", name));
+    let domains = draft.domains.iter().map(|domain| ("domain", &domain.name));
+    let routes = draft.routes.iter().map(|route| ("route", &route.name));
+    for (what, name) in models.chain(aliases).chain(profiles).chain(domains).chain(routes) {
+        let lower = name.value.trim().to_lowercase();
+        if let Some((word, why)) = RESERVED.iter().find(|(word, _)| *word == lower) {
+            let message = format!("`{word}` is reserved and cannot name a {what}");
+            report.error("reserved-name", &name.at, message, *why);
+        }
+    }
+    // Keys of a mapping are checked here: the shape of a file speaks of values only.
+    for (name, targets) in &draft.aliases {
+        if name.value.trim().is_empty() || name.value.chars().any(char::is_control) {
+            let message = "an alias needs a visible name without control characters".into();
+            report.error("bad-name", &name.at, message, "");
+        }
+        for target in targets
+            .iter()
+            .filter(|target| draft.aliases.iter().any(|(n, _)| n.value == target.value))
+        {
+            if draft.models.iter().all(|model| model.id.value != target.value) {
+                let message = format!("`{}` is an alias itself", target.value);
+                report.error(
+                    "alias-to-alias",
+                    &target.at,
+                    message,
+                    "write the ids that it stands for",
+                );
+            }
+        }
+    }
+}

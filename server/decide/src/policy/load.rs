@@ -1,0 +1,49 @@
+//! From a file's bytes to a policy that can decide: the one entrance for every format.
+
+use sha2::{Digest, Sha256};
+
+use super::Policy;
+use super::link::link;
+use super::lower::lower;
+use super::place::Report;
+use super::tree;
+use crate::diagnostic::{Diagnostic, Severity};
+
+/// A usable policy and what is worth knowing about it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Loaded {
+    /// The policy.
+    pub policy: Policy,
+    /// Warnings and remarks, in the order of the file. No errors.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Reads a policy: our own format, Plano's or oLLM's, told apart by their top-level keys.
+///
+/// Memory is bounded whatever the bytes are. A policy of a thousand routes takes some milliseconds.
+///
+/// # Errors
+/// Every problem of the file, with line and column, and with them the warnings and remarks. A file that is not YAML has
+/// one problem, because nothing after it can be trusted.
+pub fn load(bytes: &[u8]) -> Result<Loaded, Vec<Diagnostic>> {
+    let root = tree::parse(bytes).map_err(|problem| vec![problem])?;
+    let mut report = Report::default();
+    tree::repeated_keys(&root, "", &mut report);
+    let draft = lower(&root, &mut report);
+    let policy = link(draft, checksum(bytes), &mut report);
+    let failed = report.has_errors();
+    let diagnostics = report.finish();
+    if failed {
+        return Err(diagnostics);
+    }
+    debug_assert!(diagnostics.iter().all(|d| d.severity != Severity::Error));
+    Ok(Loaded { policy, diagnostics })
+}
+
+/// SHA-256 of a file's bytes, lower-case hex.
+pub fn checksum(bytes: &[u8]) -> String {
+    hex::encode(Sha256::digest(bytes))
+}
+
+#[cfg(test)]
+mod tests;

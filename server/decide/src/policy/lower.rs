@@ -1,0 +1,163 @@
+//! From the tree of our own format to a [`Draft`]: one walk, after `check` has reported what is not as described.
+//! Problems that only meaning shows (weights that are all zero, a band that holds no size) are reported here.
+
+mod models;
+mod testing;
+
+use super::draft::{Draft, DraftDomain, DraftRoute};
+use super::fields::{Fields, number};
+use super::place::Report;
+use super::shape::check::check;
+use super::shape::{self, Kind};
+use super::tree::Node;
+use super::{CacheSettings, EvidenceSettings, Profile};
+use crate::query::{Objective, Weights};
+
+pub(super) use models::model;
+
+/// Reads a policy in our own format.
+pub(super) fn lower(root: &Node, report: &mut Report) -> Draft {
+    check(root, &Kind::Object(&shape::POLICY), "", report);
+    let file = Fields::new(root, &shape::POLICY, "");
+    // The only schema there is; `check` has refused any other.
+    file.integer("schema");
+    let mut draft = Draft {
+        version: file.integer("version").unwrap_or(0),
+        models: file.objects("models", &shape::MODEL).iter().map(model).collect(),
+        aliases: models::aliases(&file),
+        default: file.spanned_list("default"),
+        profile: file.spanned("profile"),
+        domains: file
+            .objects("domains", &shape::DOMAIN)
+            .iter()
+            .map(domain)
+            .collect(),
+        weights: file
+            .object("weights", &shape::WEIGHTS)
+            .and_then(|fields| weights(&fields, report)),
+        expected_output_tokens: file.integer("expected_output_tokens"),
+        ..Draft::default()
+    };
+    for fields in file.objects("profiles", &shape::PROFILE) {
+        draft.profiles.extend(profile(&fields, report));
+    }
+    for fields in file.objects("routes", &shape::ROUTE) {
+        draft.routes.push(route(&fields, report));
+    }
+    if let Some(other) = file.object("other", &shape::OTHER) {
+        draft.other_examples = other.spanned_list("examples");
+    }
+    if let Some(fields) = file.object("evidence", &shape::EVIDENCE) {
+        draft.evidence = evidence(&fields);
+    }
+    if let Some(fields) = file.object("cache", &shape::CACHE) {
+        draft.cache = cache(&fields);
+    }
+    for fields in file.objects("tests", &shape::TEST) {
+        draft.tests.push(testing::test(&fields, report));
+    }
+    // Grammar without effect yet: `check` has refused every value but the one that means off.
+    for off in ["llm", "rules", "sessions", "health", "canary", "shadow"] {
+        file.get(off);
+    }
+    draft
+}
+
+fn route(fields: &Fields<'_>, report: &mut Report) -> DraftRoute {
+    fields.get("plan");
+    DraftRoute {
+        name: fields.spanned("name").unwrap_or_default(),
+        domain: fields.spanned("domain"),
+        description: fields.spanned("description"),
+        examples: fields.spanned_list("examples"),
+        models: fields.spanned_list("models"),
+        select: objective(fields, "select", report),
+        expected_output_tokens: fields.integer("expected_output_tokens"),
+    }
+}
+
+fn domain(fields: &Fields<'_>) -> DraftDomain {
+    DraftDomain {
+        name: fields.spanned("name").unwrap_or_default(),
+        description: fields.spanned("description"),
+        models: fields.spanned_list("models"),
+    }
+}
+
+fn profile(fields: &Fields<'_>, report: &mut Report) -> Option<(super::draft::Name, Profile)> {
+    let name = fields.spanned("name")?;
+    let profile = Profile {
+        name: name.value.clone(),
+        min_parameters_b: fields.number("min_parameters_b"),
+        max_parameters_b: fields.number("max_parameters_b"),
+        max_inclusive: fields.bool("max_inclusive").unwrap_or(false),
+        capabilities: fields.texts("capabilities"),
+        prefer_families: fields.texts("prefer_families"),
+        select: objective(fields, "select", report),
+    };
+    if let (Some(min), Some(max)) = (profile.min_parameters_b, profile.max_parameters_b)
+        && (min > max || (min == max && !profile.max_inclusive))
+    {
+        let message = format!("no size is between {min} and {max}");
+        let hint = "`min_parameters_b` is inclusive, `max_parameters_b` is not unless `max_inclusive: true`";
+        report.error("out-of-range", &fields.place("max_parameters_b"), message, hint);
+    }
+    Some((name, profile))
+}
+
+fn evidence(fields: &Fields<'_>) -> EvidenceSettings {
+    EvidenceSettings {
+        threshold: fields.number("threshold"),
+        embedding: fields
+            .text("embedding")
+            .filter(|embedding| embedding != "builtin"),
+    }
+}
+
+fn cache(fields: &Fields<'_>) -> CacheSettings {
+    fields.get("semantic");
+    let usual = CacheSettings::default();
+    CacheSettings {
+        enabled: fields.bool("enabled").unwrap_or(usual.enabled),
+        ttl_s: fields.integer("ttl_s").unwrap_or(usual.ttl_s),
+    }
+}
+
+/// One of the words, or weights.
+fn objective(fields: &Fields<'_>, name: &'static str, report: &mut Report) -> Option<Objective> {
+    match fields.text(name) {
+        Some(word) => objective_word(&word),
+        None => weights(&fields.object(name, &shape::WEIGHTS)?, report).map(Objective::Weights),
+    }
+}
+
+/// The objective that a word stands for.
+pub(super) fn objective_word(word: &str) -> Option<Objective> {
+    match word {
+        "order" => Some(Objective::Order),
+        "cheapest" => Some(Objective::Cheapest),
+        "fastest" => Some(Objective::Fastest),
+        "best" => Some(Objective::Best),
+        _ => None,
+    }
+}
+
+fn weights(fields: &Fields<'_>, report: &mut Report) -> Option<Weights> {
+    let keys = ["latency", "cost", "quality"];
+    let written = keys.map(|key| fields.get(key));
+    if !fields.is_empty() && written.iter().all(Option::is_none) {
+        // Another kind of mapping, or only misspelt keys: `check` has said so.
+        return None;
+    }
+    let [latency, cost, quality] = written.map(|node| node.and_then(number).unwrap_or(0.0));
+    if latency == 0.0 && cost == 0.0 && quality == 0.0 {
+        let message = "the weights are all zero, so nothing would decide".into();
+        let hint = "give `latency`, `cost` or `quality` a weight above 0";
+        report.error("zero-weights", &fields.at(), message, hint);
+    }
+    Some(Weights {
+        latency,
+        cost,
+        quality,
+    })
+}

@@ -1,0 +1,268 @@
+//! The grammar of what this version does not do yet. It is checked like everything else and then refused: a policy that
+//! asks for it would otherwise be served without it, and nobody would know.
+
+use super::testing::REQUIREMENTS;
+use super::{
+    FILLED, ID, ID_OR_IDS, Kind, Later, NAME, Object, SHARE, WEIGHTS, Word, defaults, object, optional,
+    required, some, word,
+};
+
+const fn refused(object: Object, what: &'static str, instead: &'static str) -> Object {
+    Object {
+        later: Some(Later { what, instead }),
+        ..object
+    }
+}
+
+const fn exactly_one(object: Object, one_of: &'static [&'static str]) -> Object {
+    Object { one_of, ..object }
+}
+
+static USE: Object = exactly_one(
+    object(
+        "use",
+        "Who serves the request.",
+        &[
+            optional("model", "A model, or several in order.", ID_OR_IDS),
+            optional("route", "The models of a route.", NAME),
+            optional("profile", "The models of a profile.", NAME),
+        ],
+    ),
+    &["model", "route", "profile"],
+);
+
+static SET: Object = object(
+    "set",
+    "Changes to the request.",
+    &[
+        optional("weights", "Weights of the objective.", Kind::Object(&WEIGHTS)),
+        optional(
+            "requirements",
+            "Further hard limits.",
+            Kind::Object(&REQUIREMENTS),
+        ),
+    ],
+);
+
+pub(super) static RULE: Object = refused(
+    exactly_one(
+        object(
+            "rule",
+            "A condition and what follows from it.",
+            &[
+                required("name", "Unique name, shown with the decision.", NAME),
+                required(
+                    "when",
+                    "A CEL expression over `request`, `caller` and `signals`.",
+                    FILLED,
+                ),
+                optional("deny", "Refuse the request with this message.", FILLED),
+                optional("use", "Decide.", Kind::Object(&USE)),
+                optional(
+                    "set",
+                    "Change requirements and weights, then go on.",
+                    Kind::Object(&SET),
+                ),
+            ],
+        ),
+        &["deny", "use", "set"],
+    ),
+    "rules are",
+    "remove them, or write `rules: []`",
+);
+
+pub(super) static STRONG_WEAK: Object = refused(
+    object(
+        "strong_weak",
+        "Two models: the weak one where it probably does as well.",
+        &[
+            required("strong", "The dear and good model.", ID),
+            required("weak", "The cheap one.", ID),
+            required(
+                "threshold",
+                "Probability above which the strong one is used.",
+                SHARE,
+            ),
+        ],
+    ),
+    "a choice between a strong and a weak model is",
+    "write `order`, `cheapest`, `fastest`, `best` or weights",
+);
+
+static CASCADE: Object = object(
+    "cascade",
+    "The next model where the answer is not good enough.",
+    &[required(
+        "accept_at",
+        "Confidence from which an answer is accepted.",
+        SHARE,
+    )],
+);
+static ENSEMBLE: Object = object(
+    "ensemble",
+    "Several models answer, one answer is made of theirs.",
+    &[required("models", "Who answers.", some(&ID))],
+);
+static SPECULATIVE: Object = object(
+    "speculative",
+    "A fast model starts, a better one takes over.",
+    &[required("draft", "The fast model.", ID)],
+);
+static TOOL_THEN_MODEL: Object = object(
+    "tool_then_model",
+    "A tool first, then a model that reads its answer.",
+    &[required("tool", "Name of the tool.", NAME)],
+);
+static PLANS: Object = refused(
+    exactly_one(
+        object(
+            "plan",
+            "A plan of several steps.",
+            &[
+                optional("cascade", "Try in order.", Kind::Object(&CASCADE)),
+                optional("ensemble", "Ask several.", Kind::Object(&ENSEMBLE)),
+                optional("speculative", "Start early.", Kind::Object(&SPECULATIVE)),
+                optional(
+                    "tool_then_model",
+                    "Ask a tool first.",
+                    Kind::Object(&TOOL_THEN_MODEL),
+                ),
+            ],
+        ),
+        &["cascade", "ensemble", "speculative", "tool_then_model"],
+    ),
+    "plans other than `single` are",
+    "remove the key, or write `plan: single`",
+);
+pub(super) const PLAN: Kind = Kind::Either(&[
+    Kind::Words(&[word("single", "One model answers.")]),
+    Kind::Object(&PLANS),
+]);
+
+pub(super) static SEMANTIC: Object = object(
+    "semantic",
+    "Decisions kept for requests that mean the same.",
+    &[
+        defaults(
+            "enabled",
+            "Whether it is used.",
+            Kind::Off(Later {
+                what: "the semantic cache is",
+                instead: "write `enabled: false`",
+            }),
+            "false",
+        ),
+        optional("threshold", "Least similarity that counts as the same.", SHARE),
+    ],
+);
+
+pub(super) static SESSIONS: Object = object(
+    "sessions",
+    "Conversations that stay with their model.",
+    &[
+        defaults(
+            "enabled",
+            "Whether they do.",
+            Kind::Off(Later {
+                what: "sessions are",
+                instead: "write `enabled: false`",
+            }),
+            "false",
+        ),
+        optional(
+            "ttl_s",
+            "Seconds without a request after which one is forgotten.",
+            SECONDS,
+        ),
+    ],
+);
+
+pub(super) static HEALTH: Object = object(
+    "health",
+    "Models that fail are left alone for a while.",
+    &[
+        defaults(
+            "enabled",
+            "Whether reported outcomes change decisions.",
+            Kind::Off(Later {
+                what: "decisions by health are",
+                instead: "write `enabled: false`",
+            }),
+            "false",
+        ),
+        optional("window_s", "Seconds of outcomes that count.", SECONDS),
+    ],
+);
+const SECONDS: Kind = Kind::Integer {
+    min: 1,
+    max: 31_536_000,
+};
+
+pub(super) static CANARY: Object = refused(
+    object(
+        "canary",
+        "A share of the traffic for a new model.",
+        &[
+            required("name", "Unique name.", NAME),
+            required("model", "The new model.", ID),
+            required("share", "Share of the requests that get it.", SHARE),
+            optional("route", "Only for this route.", NAME),
+        ],
+    ),
+    "canaries are",
+    "remove them, or write `canary: []`",
+);
+
+pub(super) static SHADOW: Object = refused(
+    object(
+        "shadow",
+        "A second policy that decides beside this one and is only compared.",
+        &[
+            required("policy", "Its file.", FILLED),
+            optional("share", "Share of the requests compared.", SHARE),
+        ],
+    ),
+    "a shadow policy is",
+    "remove it, or write `shadow: null`",
+);
+
+const ASKING: Later = Later {
+    what: "asking a language model is",
+    instead: "write `mode: never`",
+};
+const MODES: &[Word] = &[
+    word("never", "Do not ask it."),
+    Word {
+        word: "fallback_only",
+        doc: "Ask it where no route is sure, before `default`.",
+        later: Some(ASKING),
+    },
+    Word {
+        word: "when_unsure",
+        doc: "Ask it where the best route is below `ask_below`.",
+        later: Some(ASKING),
+    },
+    Word {
+        word: "always",
+        doc: "Ask it for every request that routes decide.",
+        later: Some(ASKING),
+    },
+];
+
+pub(super) static LLM: Object = object(
+    "llm",
+    "When to ask the embedded language model for the route.",
+    &[
+        defaults("mode", "When it is asked.", Kind::Words(MODES), r#""never""#),
+        optional(
+            "ask_below",
+            "Probability of the best route below which it is asked.",
+            SHARE,
+        ),
+        optional(
+            "timeout_ms",
+            "Milliseconds that it may take; after them the decision is made without it.",
+            Kind::Integer { min: 1, max: 600_000 },
+        ),
+    ],
+);
