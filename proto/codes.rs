@@ -69,11 +69,13 @@ pub mod reason {
     pub const CREDENTIALS_MISSING: &str = "CREDENTIALS_MISSING";
     /// An administrative call came with wrong credentials (`PERMISSION_DENIED`).
     pub const CREDENTIALS_WRONG: &str = "CREDENTIALS_WRONG";
+    /// Part of the API that this version does not have yet (`UNIMPLEMENTED`).
+    pub const NOT_SUPPORTED: &str = "NOT_SUPPORTED";
     /// A defect of the server (`INTERNAL`).
     pub const INTERNAL: &str = "INTERNAL";
 
     /// All of them, in the order of the manual.
-    pub const ALL: [&str; 18] = [
+    pub const ALL: [&str; 19] = [
         INVALID_REQUEST,
         UNKNOWN_MODEL,
         UNKNOWN_DECISION,
@@ -91,6 +93,7 @@ pub mod reason {
         PUSH_FORBIDDEN,
         CREDENTIALS_MISSING,
         CREDENTIALS_WRONG,
+        NOT_SUPPORTED,
         INTERNAL,
     ];
 }

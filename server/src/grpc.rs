@@ -1,0 +1,124 @@
+//! `signalbox.v1.RouterService` on the wire: the handlers of the five calls. `serve` puts them behind the edge layer, which
+//! keeps deadlines, catches panics and counts. A handler takes ids, has the request checked and moved into the engine's
+//! terms (`from_proto`), asks, and answers (`to_proto`); every error comes from the table in `status`.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use signalbox_api::v1;
+use signalbox_api::v1::router_service_server::RouterService;
+use tonic::{Request, Response, Status};
+
+use crate::engine::Engine;
+use crate::grpc::access::Access;
+use crate::grpc::to_proto::Frame;
+use crate::metrics;
+use crate::watcher::PolicySource;
+
+pub mod access;
+mod admin;
+mod explain;
+mod from_proto;
+pub mod status;
+mod to_proto;
+mod violations;
+
+/// The service.
+#[derive(Debug)]
+pub struct Grpc {
+    engine: Arc<Engine>,
+    source: Arc<PolicySource>,
+    access: Access,
+}
+
+impl Grpc {
+    /// The service on an engine. `source` is what `ReloadPolicy` reads again.
+    pub fn new(engine: Arc<Engine>, source: Arc<PolicySource>, access: Access) -> Self {
+        Grpc { engine, source, access }
+    }
+
+    fn decide(&self, request: v1::RouteRequest) -> Result<v1::RouteResponse, Status> {
+        let start = Instant::now();
+        supported(&request)?;
+        let (request_id, asked) = from_proto::asked(request).map_err(status::invalid)?;
+        let decided = self.engine.route(asked).map_err(status::engine)?;
+        let took = start.elapsed();
+        metrics::decision(
+            decided.decision.source.as_str(),
+            to_proto::cache_word(decided.cache),
+            took.as_secs_f64(),
+        );
+        let frame = Frame { decision_id: decided.id, request_id, cache: decided.cache, took };
+        Ok(to_proto::response(&decided.snapshot.policy, &decided.decision, frame))
+    }
+}
+
+/// Refuses what this version would have to ignore.
+fn supported(request: &v1::RouteRequest) -> Result<(), Status> {
+    if request.route_preferences.is_empty() {
+        return Ok(());
+    }
+    Err(status::not_supported("route_preferences"))
+}
+
+#[tonic::async_trait]
+impl RouterService for Grpc {
+    async fn route(
+        &self,
+        request: Request<v1::RouteRequest>,
+    ) -> Result<Response<v1::RouteResponse>, Status> {
+        self.decide(request.into_inner()).map(Response::new)
+    }
+
+    async fn explain(
+        &self,
+        request: Request<v1::ExplainRequest>,
+    ) -> Result<Response<v1::ExplainResponse>, Status> {
+        if explain::is_administrative(request.get_ref()) {
+            self.access.administrative(request.metadata())?;
+        }
+        explain::explain(self, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn reload_policy(
+        &self,
+        request: Request<v1::ReloadPolicyRequest>,
+    ) -> Result<Response<v1::ReloadPolicyResponse>, Status> {
+        self.access.administrative(request.metadata())?;
+        admin::reload(self, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn get_policy(
+        &self,
+        _: Request<v1::GetPolicyRequest>,
+    ) -> Result<Response<v1::GetPolicyResponse>, Status> {
+        admin::get(self).map(Response::new)
+    }
+
+    async fn report_outcome(
+        &self,
+        _: Request<v1::ReportOutcomeRequest>,
+    ) -> Result<Response<v1::ReportOutcomeResponse>, Status> {
+        Err(status::not_supported("ReportOutcome"))
+    }
+}
+
+/// Work that takes longer than a poll of a task may: compiling a policy. A panic in it goes on in the caller.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Status> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => Ok(done),
+        Err(stopped) if stopped.is_panic() => std::panic::resume_unwind(stopped.into_panic()),
+        // Only a runtime that shuts down cancels blocking work.
+        Err(_) => Err(status::draining()),
+    }
+}
+
+/// The beginning of a text within `max` bytes, marked where it was cut.
+fn clip(text: &str, max: usize) -> String {
+    const MARK: &str = "…";
+    if text.len() <= max {
+        return text.to_owned();
+    }
+    let end = text.floor_char_boundary(max - MARK.len());
+    format!("{}{MARK}", &text[..end])
+}

@@ -1,0 +1,177 @@
+//! `Explain`: the same decision with everything behind it. A request is decided anew, beside cache and ring; an earlier
+//! decision is explained from its recorded evidence. What evidence cannot tell is reported as undecidable, never
+//! guessed. `explain/trace.rs` puts the explanation on the wire.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use signalbox_api::v1;
+use signalbox_api::v1::explain_request::Target;
+use signalbox_decide::{Answer, Evidence, Explanation, Policy, Probe, Query};
+use tonic::Status;
+use uuid::Uuid;
+
+use crate::conversation::{Conversation, Role};
+use crate::engine::ring::Record;
+use crate::engine::{CacheStatus, EngineError, Settled, settle};
+use crate::grpc::to_proto::{self, Frame};
+use crate::grpc::violations::Violations;
+use crate::grpc::{Grpc, admin, blocking, from_proto, status, supported};
+use crate::store::Snapshot;
+
+mod trace;
+
+/// Whether the call needs credentials.
+pub(super) fn is_administrative(request: &v1::ExplainRequest) -> bool {
+    request.policy_yaml.is_some()
+        || request.include_prompt
+        || matches!(request.target, Some(Target::DecisionId(_)))
+}
+
+/// Explains a request or an earlier decision.
+pub(super) async fn explain(grpc: &Grpc, request: v1::ExplainRequest) -> Result<v1::ExplainResponse, Status> {
+    let start = Instant::now();
+    let v1::ExplainRequest { target, policy_yaml, include_prompt } = request;
+    match target {
+        None => Err(status::invalid_field("target", "is not set; give a `request` or a `decision_id`")),
+        Some(Target::Request(asked)) => request_now(grpc, asked, policy_yaml, include_prompt, start).await,
+        Some(Target::DecisionId(id)) => earlier(grpc, &id, policy_yaml, include_prompt, start).await,
+    }
+}
+
+/// Decides a request now, without cache and ring.
+async fn request_now(
+    grpc: &Grpc,
+    request: v1::RouteRequest,
+    policy_yaml: Option<String>,
+    include_prompt: bool,
+    start: Instant,
+) -> Result<v1::ExplainResponse, Status> {
+    supported(&request)?;
+    let (request_id, mut asked) = from_proto::asked(request).map_err(status::invalid)?;
+    let snapshot = match policy_yaml {
+        Some(yaml) => Arc::new(compile(grpc, yaml).await?),
+        None => grpc.engine.snapshot(&asked).map_err(status::engine)?,
+    };
+    asked.query.read_cache = false;
+    let Settled { outcome, evidence, probes } = settle(&snapshot, &asked.query, &asked.conversation, None);
+    outcome.map_err(|refused| status::engine(EngineError::Refused(refused)))?;
+    let explained = signalbox_decide::explain(&snapshot.policy, &asked.query, &evidence);
+    let explanation =
+        explained.map_err(|probe| status::internal(&format!("`{}` is missing", probe.as_str())))?;
+    let frame = Frame { decision_id: Uuid::now_v7(), request_id, cache: CacheStatus::Bypass, took: start.elapsed() };
+    let steps = probes.iter().map(|run| trace::step(run.probe, &evidence, Some(run.duration)));
+    let prompt = if include_prompt { prompt(&asked.conversation) } else { String::new() };
+    Ok(v1::ExplainResponse {
+        steps: steps.collect(),
+        prompt,
+        ..answer(&snapshot.policy, &explanation, frame)?
+    })
+}
+
+/// A policy for this call only.
+async fn compile(grpc: &Grpc, yaml: String) -> Result<Snapshot, Status> {
+    let store = grpc.engine.store().clone();
+    let compiled = blocking(move || {
+        let before = store.current();
+        store.compiler().compile(yaml.as_bytes(), admin::PUSHED, before.as_deref())
+    });
+    let (snapshot, _) = compiled.await?.map_err(|diagnostics| admin::invalid_policy(&diagnostics))?;
+    Ok(snapshot)
+}
+
+/// Explains a recorded decision, under its own policy or another one.
+async fn earlier(
+    grpc: &Grpc,
+    id: &str,
+    policy_yaml: Option<String>,
+    include_prompt: bool,
+    start: Instant,
+) -> Result<v1::ExplainResponse, Status> {
+    let id = checked(id, include_prompt).map_err(status::invalid)?;
+    let unknown = |why| status::unknown_decision(id, why);
+    let record = grpc
+        .engine
+        .ring()
+        .find(id)
+        .ok_or_else(|| unknown("is none of the recent decisions of this replica"))?;
+    let (policy, evidence) = match policy_yaml {
+        Some(yaml) => {
+            let snapshot = compile(grpc, yaml).await?;
+            let evidence = evidence_under(&record, &snapshot);
+            (snapshot.policy, evidence)
+        }
+        None => {
+            let gone = "was made by a policy that has been replaced and is no longer held";
+            (record.policy.upgrade().ok_or_else(|| unknown(gone))?, record.evidence.clone())
+        }
+    };
+    let query = Query { read_cache: false, ..record.query.clone() };
+    let explanation = match signalbox_decide::explain(&policy, &query, &evidence) {
+        Ok(explanation) => explanation,
+        Err(probe) => return Ok(undecidable(probe)),
+    };
+    let frame =
+        Frame { decision_id: id, request_id: String::new(), cache: CacheStatus::Bypass, took: start.elapsed() };
+    let asked = !matches!(evidence.embedding, Answer::NotAsked) && explanation.scores.is_some();
+    let steps = asked.then(|| trace::step(Probe::Embedding, &evidence, None));
+    Ok(v1::ExplainResponse { steps: steps.into_iter().collect(), ..answer(&policy, &explanation, frame)? })
+}
+
+fn checked(id: &str, include_prompt: bool) -> Result<Uuid, Violations> {
+    let mut wrong = Violations::default();
+    if include_prompt {
+        wrong.add("include_prompt", "only works with a `request`: recorded evidence holds no text");
+    }
+    match Uuid::try_parse(id) {
+        Ok(id) if wrong.is_empty() => Ok(id),
+        Ok(_) => Err(wrong),
+        Err(_) => {
+            wrong.add("decision_id", "is not a UUID; give `decision_id` as Route returned it");
+            Err(wrong)
+        }
+    }
+}
+
+/// Scores mean nothing for other routes than those they were made for.
+fn evidence_under(record: &Record, snapshot: &Snapshot) -> Evidence {
+    let mut evidence = record.evidence.clone();
+    if record.routes != snapshot.routes_fingerprint {
+        evidence.embedding = Answer::NotAsked;
+    }
+    evidence
+}
+
+/// No decision, and what is missing for one.
+fn undecidable(probe: Probe) -> v1::ExplainResponse {
+    let detail = format!(
+        "this policy's routes need `{}` of the prompt, whose text is not kept; explain the request itself instead",
+        probe.as_str()
+    );
+    let text = format!("undecidable: routes: {detail}\n");
+    let undecidable = vec![v1::Undecidable { path: "routes".to_owned(), detail }];
+    v1::ExplainResponse { undecidable, text, ..v1::ExplainResponse::default() }
+}
+
+/// Everything but the steps.
+fn answer(policy: &Policy, explanation: &Explanation, frame: Frame) -> Result<v1::ExplainResponse, Status> {
+    let refused = |refused: &signalbox_decide::Refused| status::refused(refused.clone());
+    let decision = explanation.outcome.as_ref().map_err(refused)?;
+    Ok(v1::ExplainResponse {
+        decision: Some(to_proto::response(policy, decision, frame)),
+        text: explanation.text(policy),
+        ..trace::trace(policy, explanation)
+    })
+}
+
+/// The messages with who says them.
+fn prompt(conversation: &Conversation) -> String {
+    let word = |role| match role {
+        Role::System => "system",
+        Role::User => "user",
+        Role::Assistant => "assistant",
+        Role::Tool => "tool",
+    };
+    let lines = conversation.messages.iter().map(|m| format!("{}: {}", word(m.role), m.content));
+    lines.collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,140 @@
+//! An explanation on the wire: steps, routes, candidates, the runner-up and what would win without the winner.
+
+use std::time::Duration;
+
+use signalbox_api::v1;
+use signalbox_decide::candidates::{Candidate, Score, Term};
+use signalbox_decide::explanation::{Rung, RungSeen};
+use signalbox_decide::{Answer, Evidence, Explanation, Policy, Probe, RouteScores};
+
+use crate::grpc::to_proto;
+
+/// The name of what belongs to no route.
+const OTHER: &str = "other";
+
+/// All that an explanation holds, in the order of the deciding.
+pub(super) fn trace(policy: &Policy, explanation: &Explanation) -> v1::ExplainResponse {
+    let candidates = explanation.rungs.iter().flat_map(|seen| {
+        seen.candidates.iter().map(|candidate| self::candidate(policy, seen.rung, candidate))
+    });
+    let without_winner = match &explanation.without_winner {
+        Some(Ok(next)) => Some(v1::Counterfactual {
+            model_id: policy.models[next.model].id.clone(),
+            route: next.route.map(|route| policy.routes[route].name.clone()).unwrap_or_default(),
+            source: to_proto::source(next.source).into(),
+            reason: next.reason.clone(),
+        }),
+        Some(Err(_)) | None => None,
+    };
+    v1::ExplainResponse {
+        routes: explanation.scores.as_deref().map(|scores| routes(policy, scores)).unwrap_or_default(),
+        candidates: candidates.collect(),
+        runner_up: runner_up(policy, explanation),
+        without_winner,
+        ..v1::ExplainResponse::default()
+    }
+}
+
+/// A question and its answer in a few words.
+pub(super) fn step(probe: Probe, evidence: &Evidence, took: Option<Duration>) -> v1::Step {
+    let (answer, failed) = match probe {
+        Probe::ExactCache => match &evidence.cache {
+            Answer::Got(Some(_)) => ("an equal request was decided before".to_owned(), false),
+            Answer::Got(None) | Answer::NotAsked => ("nothing".to_owned(), false),
+            Answer::Failed { detail, .. } => (detail.clone(), true),
+        },
+        Probe::Embedding => match &evidence.embedding {
+            Answer::Got(scores) => (most_probable(scores), false),
+            Answer::NotAsked => ("nothing".to_owned(), false),
+            Answer::Failed { detail, .. } => (detail.clone(), true),
+        },
+    };
+    let answer_duration = took.map(to_proto::duration);
+    v1::Step { asked: probe.as_str().to_owned(), answer, answer_duration, failed }
+}
+
+fn most_probable(scores: &RouteScores) -> String {
+    let best = scores.best().map_or(0.0, |(_, p, _)| p);
+    let view = match scores.view {
+        "" | "whole" => String::new(),
+        part => format!(", by the {part} of the text"),
+    };
+    format!("best route {best:.3}, no route {:.3}{view}", scores.other)
+}
+
+fn routes(policy: &Policy, scores: &RouteScores) -> Vec<v1::RouteTrace> {
+    let trace = |name: &str, domain: Option<usize>, p: f32| v1::RouteTrace {
+        name: name.to_owned(),
+        // The classifier has no figure that means anything before calibration.
+        score: None,
+        probability: Some(to_proto::probability(p)),
+        source: v1::DecisionSource::Embedding.into(),
+        domain: domain.map(|domain| policy.domains[domain].name.clone()).unwrap_or_default(),
+    };
+    let routes = policy.routes.iter().zip(&scores.routes);
+    let routes = routes.map(|(route, &p)| trace(&route.name, route.domain, p));
+    routes.chain([trace(OTHER, None, scores.other)]).collect()
+}
+
+fn candidate(policy: &Policy, rung: Rung, candidate: &Candidate) -> v1::Candidate {
+    let refusals = candidate.refusals.iter().map(|refusal| v1::Refusal {
+        code: refusal.code().to_owned(),
+        detail: refusal.to_string(),
+    });
+    v1::Candidate {
+        model_id: policy.models[candidate.model].id.clone(),
+        eligible: candidate.refusals.is_empty(),
+        refusals: refusals.collect(),
+        terms: candidate.score.as_ref().map(terms).unwrap_or_default(),
+        score: candidate.score.map(|score| score.total),
+        rung: source_of(rung).into(),
+    }
+}
+
+fn source_of(rung: Rung) -> v1::DecisionSource {
+    match rung {
+        Rung::Direct => v1::DecisionSource::Direct,
+        Rung::Alias => v1::DecisionSource::Alias,
+        Rung::Profile | Rung::PolicyProfile => v1::DecisionSource::Profile,
+        Rung::Route | Rung::Domain => v1::DecisionSource::Embedding,
+        Rung::Default => v1::DecisionSource::Default,
+    }
+}
+
+/// In the order in which they are summed.
+fn terms(score: &Score) -> Vec<v1::ScoreTerm> {
+    let term = |name: &str, term: Term| v1::ScoreTerm {
+        name: name.to_owned(),
+        value: Some(to_proto::rounded(term.value)),
+        weight: Some(to_proto::rounded(term.weight)),
+        contribution: Some(to_proto::rounded(term.contribution)),
+        unknown: term.unknown,
+    };
+    vec![term("quality", score.quality), term("latency", score.latency), term("cost", score.cost)]
+}
+
+/// The second of the rung that decided and the second most probable route, `other` counted among them.
+fn runner_up(policy: &Policy, explanation: &Explanation) -> Option<v1::RunnerUp> {
+    let model = explanation.rungs.last().filter(|seen| seen.won).and_then(second);
+    let route = explanation.scores.as_deref().and_then(|scores| {
+        let names = policy.routes.iter().map(|route| route.name.as_str()).chain([OTHER]);
+        let chances = scores.routes.iter().copied().chain([scores.other]);
+        let mut all: Vec<(&str, f32)> = names.zip(chances).collect();
+        all.sort_by(|a, b| b.1.total_cmp(&a.1));
+        all.get(1).copied()
+    });
+    if model.is_none() && route.is_none() {
+        return None;
+    }
+    Some(v1::RunnerUp {
+        model_id: model.map(|candidate| policy.models[candidate.model].id.clone()).unwrap_or_default(),
+        score: model.and_then(|candidate| candidate.score).map(|score| score.total),
+        route: route.map(|(name, _)| name.to_owned()).unwrap_or_default(),
+        probability: route.map(|(_, p)| to_proto::probability(p)),
+    })
+}
+
+fn second(seen: &RungSeen) -> Option<&Candidate> {
+    let second = seen.order.get(1)?;
+    seen.candidates.iter().find(|candidate| candidate.model == *second)
+}

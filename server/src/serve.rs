@@ -1,0 +1,181 @@
+//! The gRPC server on its listener: the service, health, reflection, the edge layer, and an orderly end. `main` and the
+//! tests [`bind`] it, read the address, and [`Bound::run`] it until a future resolves.
+//!
+//! It starts NOT_SERVING and becomes SERVING by itself once a policy is loaded and a warm-up decision was made. At the end
+//! it says NOT_SERVING, serves on through the drain, then closes the listener, lets calls in flight finish, and gives up
+//! waiting at the stop deadline. Limits of the transport are in [`Settings`]; TLS is not here.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use signalbox_api::FILE_DESCRIPTOR_SET;
+use signalbox_api::v1::router_service_server::RouterServiceServer;
+use thiserror::Error;
+use tokio::net::TcpListener;
+use tokio::sync::{oneshot, watch};
+use tonic::service::Routes;
+use tonic_health::pb::health_server::HealthServer;
+use tonic_health::server::HealthService;
+
+use crate::engine::Engine;
+use crate::grpc::Grpc;
+use crate::grpc::access::Access;
+use crate::serve::edge::EdgeLayer;
+use crate::serve::health::Health;
+use crate::watcher::PolicySource;
+
+pub mod edge;
+mod health;
+mod incoming;
+
+/// How the server listens and ends.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where to listen; port 0 takes a free one. Default: 127.0.0.1:50051.
+    pub listen: SocketAddr,
+    /// The largest message that is read, in bytes. Default: 4 MiB.
+    pub max_message_bytes: usize,
+    /// How long to serve on, NOT_SERVING, after the signal to stop, so that load balancers take notice. Default: none.
+    pub drain: Duration,
+    /// The longest wait for calls in flight after that. Default: 10 s.
+    pub stop_deadline: Duration,
+    /// Whether `ReloadPolicy` accepts a policy in the call. Default: yes.
+    pub allow_push: bool,
+    /// Most calls at once on one connection. Default: 1,000.
+    pub max_concurrent_streams: u32,
+    /// Between HTTP/2 pings on a connection; a peer that does not answer within 20 s is dropped. Default: 30 s.
+    pub keepalive: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            listen: SocketAddr::from(([127, 0, 0, 1], 50051)),
+            max_message_bytes: 4 << 20,
+            drain: Duration::ZERO,
+            stop_deadline: Duration::from_secs(10),
+            allow_push: true,
+            max_concurrent_streams: 1000,
+            keepalive: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Why the server could not start, or ended without being asked to.
+#[derive(Debug, Error)]
+pub enum ServeError {
+    /// The address cannot be listened on.
+    #[error("listen: cannot listen on {address}: {error}; choose another address")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// The descriptors of the API cannot be served, which only a broken build does.
+    #[error("reflection: {0}")]
+    Reflection(#[from] tonic_reflection::server::Error),
+    /// The transport failed.
+    #[error("serve: {0}")]
+    Transport(#[from] tonic::transport::Error),
+}
+
+/// A server that listens and does not answer yet.
+#[derive(Debug)]
+pub struct Bound {
+    /// The address it listens on, with its real port.
+    pub grpc_addr: SocketAddr,
+    listener: TcpListener,
+    settings: Settings,
+    engine: Arc<Engine>,
+    source: Arc<PolicySource>,
+    health: Health,
+    ready: watch::Sender<bool>,
+}
+
+/// Listens. `source` is what `ReloadPolicy` reads again.
+///
+/// # Errors
+/// When the address cannot be listened on.
+pub async fn bind(
+    settings: Settings,
+    engine: Arc<Engine>,
+    source: Arc<PolicySource>,
+) -> Result<Bound, ServeError> {
+    let address = settings.listen;
+    let failed = |error| ServeError::Listen { address, error };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let grpc_addr = listener.local_addr().map_err(failed)?;
+    let (health, ready) = (Health::new().await, watch::Sender::new(false));
+    Ok(Bound { grpc_addr, listener, settings, engine, source, health, ready })
+}
+
+impl Bound {
+    /// Turns true once the server is SERVING.
+    pub fn ready(&self) -> watch::Receiver<bool> {
+        self.ready.subscribe()
+    }
+
+    /// Serves until `shutdown` resolves, then drains and stops. Dropping the future stops at once.
+    ///
+    /// # Errors
+    /// When the descriptors or the transport fail.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
+        let routes = self.routes()?;
+        let Bound { settings, engine, listener, health, ready, .. } = self;
+        let server = tonic::transport::Server::builder()
+            .max_concurrent_streams(settings.max_concurrent_streams)
+            .http2_keepalive_interval(Some(settings.keepalive))
+            .layer(EdgeLayer::new(settings.max_message_bytes));
+        let (stop, stopped) = oneshot::channel::<()>();
+        let signal = async {
+            // A dropped sender stops as well.
+            let _ = stopped.await;
+        };
+        let serving = server.serve_with_incoming_shutdown(routes, incoming::accept(listener), signal);
+        tokio::pin!(serving);
+        let ended = tokio::select! {
+            result = &mut serving => Some(result),
+            () = health.follow(&engine, &ready) => None,
+            () = shutdown => None,
+        };
+        if let Some(result) = ended {
+            return Ok(result?);
+        }
+        ready.send_replace(false);
+        health.not_serving().await;
+        tracing::info!(drain = ?settings.drain, "stopping: not serving, draining");
+        tokio::select! {
+            result = &mut serving => return Ok(result?),
+            () = tokio::time::sleep(settings.drain) => {}
+        }
+        let _ = stop.send(());
+        match tokio::time::timeout(settings.stop_deadline, serving).await {
+            Ok(result) => result?,
+            Err(_) => tracing::warn!(deadline = ?settings.stop_deadline, "stopped with calls or watches still open"),
+        }
+        Ok(())
+    }
+
+    fn routes(&self) -> Result<Routes, ServeError> {
+        let access = Access::new(self.grpc_addr, self.settings.allow_push);
+        let grpc = Grpc::new(self.engine.clone(), self.source.clone(), access);
+        let service = RouterServiceServer::new(grpc).max_decoding_message_size(self.settings.max_message_bytes);
+        let health = HealthServer::new(HealthService::from_health_reporter(self.health.reporter()));
+        let reflection = || {
+            tonic_reflection::server::Builder::configure()
+                .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
+                .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        };
+        let mut routes = Routes::builder();
+        routes
+            .add_service(service)
+            .add_service(health)
+            .add_service(reflection().build_v1()?)
+            .add_service(reflection().build_v1alpha()?);
+        Ok(routes.routes().prepare())
+    }
+}
