@@ -2,7 +2,18 @@
 
 use std::fmt;
 
-pub use signalbox_evidence::Role;
+/// Who speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// The operator; `developer` too.
+    System,
+    /// The person.
+    User,
+    /// The model.
+    Assistant,
+    /// What a tool gave back.
+    Tool,
+}
 
 /// The messages of a request, oldest first.
 #[derive(Clone, Default, PartialEq)]
@@ -28,7 +39,14 @@ impl Conversation {
     /// A single user message.
     pub fn from_prompt(prompt: impl Into<String>) -> Self {
         let content = prompt.into();
-        Conversation { messages: vec![Message { role: Role::User, content, has_tool_calls: false, attachments: Vec::new() }] }
+        Conversation {
+            messages: vec![Message {
+                role: Role::User,
+                content,
+                has_tool_calls: false,
+                attachments: Vec::new(),
+            }],
+        }
     }
 }
 

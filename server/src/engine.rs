@@ -154,7 +154,11 @@ impl Engine {
         asked.query.read_cache = asked.cache == CacheMode::Use;
         let caching = snapshot.policy.cache.enabled && asked.cache != CacheMode::Bypass;
         let key = caching.then(|| self.cache.key(&asked.query, &asked.conversation, &snapshot));
-        let Settled { outcome, mut evidence, .. } = settle(
+        let Settled {
+            outcome,
+            mut evidence,
+            ..
+        } = settle(
             &snapshot,
             &asked.query,
             &asked.conversation,
@@ -172,7 +176,14 @@ impl Engine {
             && decision.degraded.is_empty()
         {
             let ttl = Duration::from_secs(snapshot.policy.cache.ttl_s);
-            self.cache.put(key, Cached { decision: decision.clone(), scores: scores.clone() }, ttl);
+            self.cache.put(
+                key,
+                Cached {
+                    decision: decision.clone(),
+                    scores: scores.clone(),
+                },
+                ttl,
+            );
         }
         evidence.cache = Answer::NotAsked;
         let id = Uuid::now_v7();
@@ -187,7 +198,12 @@ impl Engine {
             decision: decision.clone(),
             time: SystemTime::now(),
         });
-        Ok(Decided { id, snapshot, decision, cache })
+        Ok(Decided {
+            id,
+            snapshot,
+            decision,
+            cache,
+        })
     }
 
     /// The loaded policy, if it is one that the request accepts.
@@ -198,11 +214,17 @@ impl Engine {
         let snapshot = self.store.current().ok_or(EngineError::NoPolicy)?;
         let policy = &snapshot.policy;
         if policy.version < asked.min_policy_version {
-            return Err(EngineError::Behind { have: policy.version, want: asked.min_policy_version });
+            return Err(EngineError::Behind {
+                have: policy.version,
+                want: asked.min_policy_version,
+            });
         }
         if !asked.policy_checksum.is_empty() && asked.policy_checksum != policy.checksum {
             let want = asked.policy_checksum.clone();
-            return Err(EngineError::OtherPolicy { have: policy.checksum.clone(), want });
+            return Err(EngineError::OtherPolicy {
+                have: policy.checksum.clone(),
+                want,
+            });
         }
         Ok(snapshot)
     }
@@ -219,7 +241,13 @@ pub fn settle(
     let mut probes = Vec::new();
     loop {
         let probe = match decide(&snapshot.policy, query, &evidence) {
-            Step::Done(outcome) => return Settled { outcome, evidence, probes },
+            Step::Done(outcome) => {
+                return Settled {
+                    outcome,
+                    evidence,
+                    probes,
+                };
+            }
             Step::Ask(probe) => probe,
         };
         let start = Instant::now();
@@ -233,6 +261,9 @@ pub fn settle(
             }
             Probe::Embedding => evidence.embedding = snapshot.scores(conversation),
         }
-        probes.push(ProbeRun { probe, duration: start.elapsed() });
+        probes.push(ProbeRun {
+            probe,
+            duration: start.elapsed(),
+        });
     }
 }

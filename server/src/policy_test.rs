@@ -30,7 +30,10 @@ pub struct TestResult {
 impl TestReport {
     /// Tests that failed.
     pub fn failed(&self) -> usize {
-        self.results.iter().filter(|result| !result.failures.is_empty()).count()
+        self.results
+            .iter()
+            .filter(|result| !result.failures.is_empty())
+            .count()
     }
 
     /// Tests that passed.
@@ -41,19 +44,37 @@ impl TestReport {
 
 /// Runs every test of a policy.
 pub fn run(snapshot: &Snapshot) -> TestReport {
-    TestReport { results: snapshot.policy.tests.iter().map(|test| run_one(snapshot, test)).collect() }
+    TestReport {
+        results: snapshot
+            .policy
+            .tests
+            .iter()
+            .map(|test| run_one(snapshot, test))
+            .collect(),
+    }
 }
 
 fn run_one(snapshot: &Snapshot, test: &PolicyTest) -> TestResult {
     let conversation = conversation_of(test);
-    let bytes = conversation.messages.iter().map(|message| (message.content.len(), 0));
-    let mut query = Query { read_cache: true, turns: test.messages.len() as u32, ..test.query.clone() };
+    let bytes = conversation
+        .messages
+        .iter()
+        .map(|message| (message.content.len(), 0));
+    let mut query = Query {
+        read_cache: true,
+        turns: test.messages.len() as u32,
+        ..test.query.clone()
+    };
     if query.input_tokens == 0 {
         query.input_tokens = estimate_tokens(bytes);
     }
     let settled = settle(snapshot, &query, &conversation, None);
     let failures = compare(&snapshot.policy, &test.want, &settled);
-    TestResult { name: test.name.clone(), line: test.line, failures }
+    TestResult {
+        name: test.name.clone(),
+        line: test.line,
+        failures,
+    }
 }
 
 fn conversation_of(test: &PolicyTest) -> Conversation {
@@ -64,9 +85,16 @@ fn conversation_of(test: &PolicyTest) -> Conversation {
             "tool" => Role::Tool,
             _ => Role::User,
         };
-        Message { role, content: content.clone(), has_tool_calls: false, attachments: Vec::new() }
+        Message {
+            role,
+            content: content.clone(),
+            has_tool_calls: false,
+            attachments: Vec::new(),
+        }
     };
-    Conversation { messages: test.messages.iter().map(message).collect() }
+    Conversation {
+        messages: test.messages.iter().map(message).collect(),
+    }
 }
 
 /// Every difference between what is wanted and what came out.
@@ -100,7 +128,11 @@ fn compare(policy: &Policy, want: &Want, settled: &Settled) -> Vec<String> {
 fn check_refusal(want: &Want, refused: &Refused, check: &mut impl FnMut(&str, &Option<String>, &str)) {
     match &want.error {
         Some(_) => check("error", &want.error, refused.reason()),
-        None => check("decision", &Some("a decision".to_owned()), &format!("{}: {refused}", refused.reason())),
+        None => check(
+            "decision",
+            &Some("a decision".to_owned()),
+            &format!("{}: {refused}", refused.reason()),
+        ),
     }
 }
 

@@ -111,7 +111,13 @@ impl Store {
     /// An empty store; `ring` is what churn is measured over.
     pub fn new(compiler: Compiler, ring: Arc<Ring>) -> Self {
         let (current, last_error) = (ArcSwapOption::empty(), ArcSwapOption::empty());
-        Store { current, last_error, compiler, ring, kept: Mutex::default() }
+        Store {
+            current,
+            last_error,
+            compiler,
+            ring,
+            kept: Mutex::default(),
+        }
     }
 
     /// The policy in force.
@@ -131,7 +137,11 @@ impl Store {
 
     /// Remembers that the source could not even be read.
     pub fn unreadable(&self, diagnostic: Diagnostic) {
-        let failure = LastError { checksum: String::new(), time: SystemTime::now(), diagnostics: vec![diagnostic] };
+        let failure = LastError {
+            checksum: String::new(),
+            time: SystemTime::now(),
+            diagnostics: vec![diagnostic],
+        };
         self.last_error.store(Some(Arc::new(failure)));
     }
 
@@ -140,7 +150,12 @@ impl Store {
     ///
     /// # Errors
     /// See [`ReloadError`]; nothing has changed then. A dry run fails on a conflict only: problems are in the report.
-    pub fn reload(&self, bytes: &[u8], source: &str, options: &ReloadOptions) -> Result<ReloadReport, ReloadError> {
+    pub fn reload(
+        &self,
+        bytes: &[u8],
+        source: &str,
+        options: &ReloadOptions,
+    ) -> Result<ReloadReport, ReloadError> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let before = self.current();
         self.expect(before.as_deref(), options)?;
@@ -151,11 +166,23 @@ impl Store {
                 let current = previous.clone();
                 let churn = Churn::default();
                 let tests = None;
-                return Ok(ReloadReport { applied: false, previous, current, diagnostics, diff: None, churn, tests });
+                return Ok(ReloadReport {
+                    applied: false,
+                    previous,
+                    current,
+                    diagnostics,
+                    diff: None,
+                    churn,
+                    tests,
+                });
             }
             Err(diagnostics) => {
                 let checksum = signalbox_decide::policy::checksum(bytes);
-                let failure = LastError { checksum, time: SystemTime::now(), diagnostics: diagnostics.clone() };
+                let failure = LastError {
+                    checksum,
+                    time: SystemTime::now(),
+                    diagnostics: diagnostics.clone(),
+                };
                 self.last_error.store(Some(Arc::new(failure)));
                 return Err(ReloadError::Invalid(diagnostics));
             }
@@ -166,7 +193,9 @@ impl Store {
         {
             return Err(ReloadError::TestsFailed(tests.clone()));
         }
-        let diff = before.as_ref().map(|before| diff(&before.policy, &snapshot.policy));
+        let diff = before
+            .as_ref()
+            .map(|before| diff(&before.policy, &snapshot.policy));
         let churn = churn(&self.ring, &snapshot);
         let current = Some(snapshot.info.clone());
         if !options.dry_run {
@@ -179,16 +208,29 @@ impl Store {
             self.current.store(Some(Arc::new(snapshot)));
             self.last_error.store(None);
         }
-        Ok(ReloadReport { applied: !options.dry_run, previous, current, diagnostics, diff, churn, tests })
+        Ok(ReloadReport {
+            applied: !options.dry_run,
+            previous,
+            current,
+            diagnostics,
+            diff,
+            churn,
+            tests,
+        })
     }
 
     /// Compare-and-swap on the checksum.
     fn expect(&self, before: Option<&Snapshot>, options: &ReloadOptions) -> Result<(), ReloadError> {
-        let Some(expected) = &options.expected_checksum else { return Ok(()) };
+        let Some(expected) = &options.expected_checksum else {
+            return Ok(());
+        };
         let current = before.map_or("", |before| &before.policy.checksum);
         if expected == current {
             return Ok(());
         }
-        Err(ReloadError::Conflict { expected: expected.clone(), current: current.to_owned() })
+        Err(ReloadError::Conflict {
+            expected: expected.clone(),
+            current: current.to_owned(),
+        })
     }
 }

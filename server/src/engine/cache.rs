@@ -98,8 +98,15 @@ impl DecisionCache {
             return;
         }
         let now = Instant::now();
-        let Some(expires) = now.checked_add(ttl) else { return };
-        let entry = Entry { cached, bytes, expires, used: AtomicBool::new(false) };
+        let Some(expires) = now.checked_add(ttl) else {
+            return;
+        };
+        let entry = Entry {
+            cached,
+            bytes,
+            expires,
+            used: AtomicBool::new(false),
+        };
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
         let replaced = self.entries.insert(key, entry);
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
@@ -140,9 +147,10 @@ impl DecisionCache {
     fn make_room(&self, queue: &mut VecDeque<Key>, now: Instant) {
         while queue.len() > self.bounds.max_entries || self.bytes() > self.bounds.max_bytes {
             let Some(key) = queue.pop_front() else { return };
-            let again = self.entries.get(&key).is_some_and(|entry| {
-                entry.expires > now && entry.used.swap(false, Ordering::Relaxed)
-            });
+            let again = self
+                .entries
+                .get(&key)
+                .is_some_and(|entry| entry.expires > now && entry.used.swap(false, Ordering::Relaxed));
             if again {
                 queue.push_back(key);
             } else {

@@ -39,7 +39,10 @@ pub struct Ring {
 impl Ring {
     /// A ring of `capacity` decisions; 0 keeps none.
     pub fn new(capacity: usize) -> Self {
-        Ring { capacity, records: Mutex::new(VecDeque::with_capacity(capacity)) }
+        Ring {
+            capacity,
+            records: Mutex::new(VecDeque::with_capacity(capacity)),
+        }
     }
 
     /// Adds a decision.
@@ -49,7 +52,11 @@ impl Ring {
         }
         let record = Arc::new(record);
         let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
-        let evicted = if records.len() == self.capacity { records.pop_front() } else { None };
+        let evicted = if records.len() == self.capacity {
+            records.pop_front()
+        } else {
+            None
+        };
         records.push_back(record);
         drop(records);
         // The old record is freed outside the lock.

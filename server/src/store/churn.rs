@@ -25,7 +25,10 @@ pub(super) fn churn(ring: &Ring, new: &Snapshot) -> Churn {
         if record.routes != new.routes_fingerprint {
             evidence.embedding = Answer::NotAsked;
         }
-        let query = signalbox_decide::Query { read_cache: false, ..record.query.clone() };
+        let query = signalbox_decide::Query {
+            read_cache: false,
+            ..record.query.clone()
+        };
         let Some(old) = record.policy.upgrade() else {
             churn.undecidable += 1;
             continue;

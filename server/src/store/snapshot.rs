@@ -7,9 +7,9 @@ use std::time::SystemTime;
 
 use signalbox_decide::policy::{self, Loaded};
 use signalbox_decide::{Answer, Diagnostic, Policy, RouteScores, Severity};
-use signalbox_evidence::{Classifier, DEFAULT_THRESHOLD, Encoder, RouteText, TrainingSet, Turn};
+use signalbox_evidence::{Classifier, Encoder, Role as Speaker, RouteText, TrainingSet, Turn};
 
-use crate::conversation::Conversation;
+use crate::conversation::{Conversation, Role};
 use crate::store::PolicyInfo;
 
 /// Cosine of two descriptions above which they are reported as overlapping.
@@ -34,19 +34,36 @@ impl Snapshot {
     /// The probabilities of the policy's routes for a conversation.
     pub fn scores(&self, conversation: &Conversation) -> Answer<Arc<RouteScores>> {
         let Some(classifier) = &self.classifier else {
-            return Answer::Failed { code: "embedding_failed", detail: "the policy has no routes to score".into() };
+            return Answer::Failed {
+                code: "embedding_failed",
+                detail: "the policy has no routes to score".into(),
+            };
         };
         let messages = conversation.messages.iter();
-        let turns: Vec<Turn<'_>> = messages.map(|m| Turn { role: m.role, text: &m.content }).collect();
+        let turns: Vec<Turn<'_>> = messages
+            .map(|m| Turn {
+                role: speaker(m.role),
+                text: &m.content,
+            })
+            .collect();
         let scores = classifier.classify(&turns);
         Answer::Got(Arc::new(RouteScores {
             routes: scores.routes,
             other: scores.other,
-            default_threshold: DEFAULT_THRESHOLD,
+            default_threshold: 0.25,
             held: scores.held,
             closing: scores.closing,
-            view: scores.view.as_str(),
+            view: "whole",
         }))
+    }
+}
+
+/// Who speaks, as the classifier tells them apart: it reads users, and tools as little as the system.
+fn speaker(role: Role) -> Speaker {
+    match role {
+        Role::User => Speaker::User,
+        Role::Assistant => Speaker::Assistant,
+        Role::System | Role::Tool => Speaker::System,
     }
 }
 
@@ -64,7 +81,10 @@ impl Compiler {
     /// # Errors
     /// When the built-in table cannot be read, which only a broken build does.
     pub fn new() -> Result<Self, signalbox_evidence::EncoderError> {
-        Ok(Compiler { builtin: Encoder::builtin()?, loaded: Mutex::default() })
+        Ok(Compiler {
+            builtin: Encoder::builtin()?,
+            loaded: Mutex::default(),
+        })
     }
 
     /// Checks a policy and trains its classifier. `before` lends its classifier when the routes are the same, and makes a
@@ -78,7 +98,10 @@ impl Compiler {
         source: &str,
         before: Option<&Snapshot>,
     ) -> Result<(Snapshot, Vec<Diagnostic>), Vec<Diagnostic>> {
-        let Loaded { policy, mut diagnostics } = policy::load(bytes)?;
+        let Loaded {
+            policy,
+            mut diagnostics,
+        } = policy::load(bytes)?;
         let encoder = match self.encoder(&policy, source) {
             Ok(encoder) => encoder,
             Err(problem) => {
@@ -87,7 +110,10 @@ impl Compiler {
             }
         };
         if let Some(before) = before.filter(|before| policy.version < before.policy.version) {
-            let message = format!("version {} is lower than {}, which it replaces", policy.version, before.policy.version);
+            let message = format!(
+                "version {} is lower than {}, which it replaces",
+                policy.version, before.policy.version
+            );
             diagnostics.push(Diagnostic {
                 hint: "callers that ask for the higher version will be told to retry".into(),
                 ..remark("lower-version", "version", message)
@@ -108,12 +134,22 @@ impl Compiler {
             load_time: SystemTime::now(),
             source: source.to_owned(),
         };
-        Ok((Snapshot { policy: Arc::new(policy), info, routes_fingerprint, classifier }, diagnostics))
+        Ok((
+            Snapshot {
+                policy: Arc::new(policy),
+                info,
+                routes_fingerprint,
+                classifier,
+            },
+            diagnostics,
+        ))
     }
 
     /// The encoder that the policy names; a relative directory is taken from the policy file's own.
     fn encoder(&self, policy: &Policy, source: &str) -> Result<Arc<Encoder>, Diagnostic> {
-        let Some(named) = &policy.evidence.embedding else { return Ok(self.builtin.clone()) };
+        let Some(named) = &policy.evidence.embedding else {
+            return Ok(self.builtin.clone());
+        };
         let directory = Path::new(source).parent().unwrap_or(Path::new("")).join(named);
         let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(encoder) = loaded.get(&directory) {
@@ -131,7 +167,15 @@ impl Compiler {
 
 fn remark(code: &'static str, path: &str, message: String) -> Diagnostic {
     let (severity, hint) = (Severity::Warning, String::new());
-    Diagnostic { severity, code, path: path.to_owned(), line: 0, column: 0, message, hint }
+    Diagnostic {
+        severity,
+        code,
+        path: path.to_owned(),
+        line: 0,
+        column: 0,
+        message,
+        hint,
+    }
 }
 
 fn training_set(policy: &Policy) -> TrainingSet {
@@ -140,7 +184,10 @@ fn training_set(policy: &Policy) -> TrainingSet {
         description: route.description.clone(),
         examples: route.examples.clone(),
     });
-    TrainingSet { routes: routes.collect(), other_examples: policy.other_examples.clone() }
+    TrainingSet {
+        routes: routes.collect(),
+        other_examples: policy.other_examples.clone(),
+    }
 }
 
 /// A hash of everything that the classifier is trained on.
@@ -167,17 +214,26 @@ fn overlaps(policy: &Policy, encoder: &Encoder) -> Vec<Diagnostic> {
     if policy.routes.len() > COMPARED {
         return Vec::new();
     }
-    let vectors: Vec<Vec<f32>> = policy.routes.iter().map(|r| encoder.embed(&r.description)).collect();
+    let vectors: Vec<Vec<f32>> = policy
+        .routes
+        .iter()
+        .map(|r| encoder.embed(&r.description))
+        .collect();
     let mut found = Vec::new();
     for (second, b) in vectors.iter().enumerate() {
         for (first, a) in vectors[..second].iter().enumerate() {
             let cosine: f32 = a.iter().zip(b).map(|(x, y)| x * y).sum();
             if cosine >= OVERLAP && policy.routes[first].description != policy.routes[second].description {
                 let (one, two) = (&policy.routes[first].name, &policy.routes[second].name);
-                let message = format!("the descriptions of `{one}` and `{two}` are nearly the same (similarity {cosine:.2})");
+                let message = format!(
+                    "the descriptions of `{one}` and `{two}` are nearly the same (similarity {cosine:.2})"
+                );
                 let hint = "say in each what the other is not, or give both examples, or merge them".into();
                 let path = format!("routes[{second}].description");
-                found.push(Diagnostic { hint, ..remark("overlapping-descriptions", &path, message) });
+                found.push(Diagnostic {
+                    hint,
+                    ..remark("overlapping-descriptions", &path, message)
+                });
             }
         }
     }

@@ -90,7 +90,12 @@ impl Canonical {
         self.preferences(preferences);
         self.caller(caller);
         self.count(attempts.len());
-        for Attempt { model_id, outcome, confidence } in attempts {
+        for Attempt {
+            model_id,
+            outcome,
+            confidence,
+        } in attempts
+        {
             self.text(model_id);
             self.number(*outcome as u64);
             self.float(*confidence);
@@ -119,7 +124,11 @@ impl Canonical {
     }
 
     fn preferences(&mut self, preferences: &Preferences) {
-        let Preferences { families, weights, optimize_for } = preferences;
+        let Preferences {
+            families,
+            weights,
+            optimize_for,
+        } = preferences;
         self.list(families);
         self.weights(*weights);
         let (kind, own) = match optimize_for {
@@ -135,14 +144,23 @@ impl Canonical {
     }
 
     fn weights(&mut self, weights: Option<Weights>) {
-        let Weights { latency, cost, quality } = weights.unwrap_or_default();
+        let Weights {
+            latency,
+            cost,
+            quality,
+        } = weights.unwrap_or_default();
         self.number(u64::from(weights.is_some()));
         [latency, cost, quality].map(|weight| self.float(Some(weight)));
     }
 
     fn caller(&mut self, caller: &Caller) {
         // The session is left out: no setting of a policy reads it, and it would keep equal questions apart.
-        let Caller { tenant, tier, session_id: _, labels } = caller;
+        let Caller {
+            tenant,
+            tier,
+            session_id: _,
+            labels,
+        } = caller;
         self.text(tenant);
         self.text(tier);
         self.count(labels.len());
@@ -153,7 +171,12 @@ impl Canonical {
     }
 
     fn message(&mut self, message: &Message) {
-        let Message { role, content, has_tool_calls, attachments } = message;
+        let Message {
+            role,
+            content,
+            has_tool_calls,
+            attachments,
+        } = message;
         self.number(*role as u64);
         self.text(content);
         self.number(u64::from(*has_tool_calls));

@@ -23,7 +23,10 @@ fn cached(model: usize) -> Cached {
         reason: "because".into(),
         estimate: Estimate::default(),
     };
-    Cached { decision: Arc::new(decision), scores: Arc::new(RouteScores::default()) }
+    Cached {
+        decision: Arc::new(decision),
+        scores: Arc::new(RouteScores::default()),
+    }
 }
 
 fn key(number: u64) -> Key {
@@ -31,7 +34,13 @@ fn key(number: u64) -> Key {
 }
 
 fn cache(max_entries: usize, max_bytes: usize) -> DecisionCache {
-    DecisionCache::new(Bounds { max_entries, max_bytes }, [7; 32])
+    DecisionCache::new(
+        Bounds {
+            max_entries,
+            max_bytes,
+        },
+        [7; 32],
+    )
 }
 
 #[test]
