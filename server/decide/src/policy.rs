@@ -3,9 +3,11 @@
 
 pub mod diff;
 
+mod catalogue;
 mod draft;
 mod fields;
 mod hints;
+mod import;
 mod link;
 mod load;
 mod lower;

@@ -3,8 +3,8 @@
 use sha2::{Digest, Sha256};
 
 use super::Policy;
+use super::import;
 use super::link::link;
-use super::lower::lower;
 use super::place::Report;
 use super::tree;
 use crate::diagnostic::{Diagnostic, Severity};
@@ -29,7 +29,7 @@ pub fn load(bytes: &[u8]) -> Result<Loaded, Vec<Diagnostic>> {
     let root = tree::parse(bytes).map_err(|problem| vec![problem])?;
     let mut report = Report::default();
     tree::repeated_keys(&root, "", &mut report);
-    let draft = lower(&root, &mut report);
+    let draft = import::read(&root, &mut report);
     let policy = link(draft, checksum(bytes), &mut report);
     let failed = report.has_errors();
     let diagnostics = report.finish();

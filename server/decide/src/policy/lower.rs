@@ -4,6 +4,7 @@
 mod models;
 mod testing;
 
+use super::catalogue;
 use super::draft::{Draft, DraftDomain, DraftRoute};
 use super::fields::{Fields, number};
 use super::place::Report;
@@ -38,6 +39,14 @@ pub(super) fn lower(root: &Node, report: &mut Report) -> Draft {
         expected_output_tokens: file.integer("expected_output_tokens"),
         ..Draft::default()
     };
+    if file.get("models").is_none() {
+        draft.models = catalogue::models();
+        let message = format!(
+            "no `models`: the built-in catalogue of {} is used",
+            draft.models.len()
+        );
+        report.info("catalogue", &root.place(""), message);
+    }
     for fields in file.objects("profiles", &shape::PROFILE) {
         draft.profiles.extend(profile(&fields, report));
     }

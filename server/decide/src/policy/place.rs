@@ -1,6 +1,8 @@
 //! Places in a policy file, and the report that collects what is wrong at them. Every module that reads a policy
 //! writes its findings here, so that all problems of a file come back together.
 
+use std::collections::BTreeSet;
+
 use crate::diagnostic::{Diagnostic, Severity};
 
 /// Most findings of one severity that are kept; a file with more is wrong in kind, and nobody reads on.
@@ -26,6 +28,8 @@ pub(super) struct Spanned<T> {
 pub(super) struct Report {
     found: Vec<Diagnostic>,
     counts: [usize; 3],
+    /// Keys that were ignored, by the kind of object: one remark for all providers is enough.
+    ignored: BTreeSet<(&'static str, String)>,
 }
 
 impl Report {
@@ -45,6 +49,17 @@ impl Report {
 
     pub(super) fn info(&mut self, code: &'static str, at: &Place, message: String) {
         self.add(Severity::Info, code, at, message, String::new());
+    }
+
+    /// A key of another product, said once for each kind of object.
+    pub(super) fn ignored(&mut self, object: &'static str, key: &str, at: &Place) {
+        if self.ignored.insert((object, key.to_owned())) {
+            self.info(
+                "ignored",
+                at,
+                format!("`{key}` is not about routing and is ignored"),
+            );
+        }
     }
 
     fn add(&mut self, severity: Severity, code: &'static str, at: &Place, message: String, hint: String) {

@@ -3,6 +3,7 @@
 //! What needs two places at once (a name that must exist elsewhere) is not shape; `link` checks it.
 
 pub(super) mod check;
+mod foreign;
 mod later;
 mod models;
 mod routing;
@@ -11,7 +12,10 @@ mod testing;
 
 pub use schema::json_schema;
 
-pub(super) use models::{ALIASES, CATALOGUE_FILE, LATENCY, MODEL, PRICE};
+pub(super) use foreign::{
+    OLLM, OLLM_ROUTING, PLANO, PLANO_ALIAS, PLANO_PREFERENCE, PLANO_PROVIDER, PLANO_SELECTION,
+};
+pub(super) use models::{CATALOGUE_FILE, LATENCY, MODEL, PRICE};
 pub(super) use routing::{CACHE, DOMAIN, EVIDENCE, OTHER, POLICY, PROFILE, ROUTE, WEIGHTS};
 pub(super) use testing::{ATTEMPT, MESSAGE, PREFERENCES, REQUEST, REQUIREMENTS, TEST, WANT};
 
@@ -85,6 +89,8 @@ pub(super) struct Object {
     pub(super) fields: &'static [Field],
     /// Exactly one of these keys must be there; empty means no such demand.
     pub(super) one_of: &'static [&'static str],
+    /// Keys that are not listed are ignored with a remark: the file is another product's.
+    pub(super) open: bool,
     /// The whole object belongs to a feature that is not there yet.
     pub(super) later: Option<Later>,
 }
@@ -121,6 +127,7 @@ const fn object(name: &'static str, doc: &'static str, fields: &'static [Field])
         doc,
         fields,
         one_of: &[],
+        open: false,
         later: None,
     }
 }

@@ -54,6 +54,7 @@ fn keys(node: &Node, entries: &[(Key, Node)], object: &Object, path: &str, repor
         let path = child(path, &key.text);
         match object.field(&key.text) {
             Some(field) => check(value, &field.kind, &path, report),
+            None if object.open => report.ignored(object.name, &key.text, &key.place(path)),
             None => {
                 let known = object.fields.iter().map(|field| field.name);
                 let hint = did_you_mean(&key.text, known.clone(), || {

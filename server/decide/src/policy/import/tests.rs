@@ -1,0 +1,144 @@
+//! What the files of other products become.
+
+use std::fmt::Write;
+
+use crate::policy::{Policy, load};
+
+/// A policy in a few lines, with what was said about it.
+fn summary(text: &[u8]) -> String {
+    let mut out = String::new();
+    match load(text) {
+        Ok(loaded) => {
+            describe(&loaded.policy, &mut out);
+            loaded
+                .diagnostics
+                .iter()
+                .for_each(|found| writeln!(out, "{found}").unwrap());
+        }
+        Err(found) => found.iter().for_each(|found| writeln!(out, "{found}").unwrap()),
+    }
+    out
+}
+
+fn describe(policy: &Policy, out: &mut String) {
+    let ids = |models: &[usize]| {
+        models
+            .iter()
+            .map(|m| policy.models[*m].id.as_str())
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    writeln!(
+        out,
+        "models: {}",
+        ids(&(0..policy.models.len()).collect::<Vec<_>>())
+    )
+    .unwrap();
+    writeln!(out, "default: {}", ids(&policy.default)).unwrap();
+    if let Some(profile) = policy.profile {
+        writeln!(out, "profile: {}", policy.profiles[profile].name).unwrap();
+        writeln!(out, "families: {}", policy.prefer_families.join(", ")).unwrap();
+    }
+    for (name, models) in &policy.aliases {
+        writeln!(out, "alias {name}: {}", ids(models)).unwrap();
+    }
+    for route in &policy.routes {
+        writeln!(
+            out,
+            "route {} {:?}: {} <- {}",
+            route.name,
+            route.select,
+            ids(&route.models),
+            route.description
+        )
+        .unwrap();
+    }
+}
+
+fn fixture(name: &str) -> String {
+    let path = format!("{}/fixtures/policies/{name}", env!("CARGO_MANIFEST_DIR"));
+    summary(&std::fs::read(path).unwrap())
+}
+
+#[test]
+fn models_without_preferences_become_a_catalogue_and_a_default() {
+    insta::assert_snapshot!(fixture("plano-model-based.yaml"));
+}
+
+#[test]
+fn aliases_find_their_models_without_the_provider() {
+    insta::assert_snapshot!(fixture("plano-alias-based.yaml"));
+}
+
+#[test]
+fn inline_preferences_become_routes() {
+    insta::assert_snapshot!(fixture("plano-preference-aligned.yaml"));
+}
+
+#[test]
+fn aliases_and_preferences_live_together() {
+    insta::assert_snapshot!(fixture("plano-hybrid.yaml"));
+}
+
+#[test]
+fn preferences_at_the_root_keep_their_pools_and_their_selection() {
+    insta::assert_snapshot!(fixture("plano-v0.4-top-level.yaml"));
+}
+
+#[test]
+fn a_profile_alone_draws_on_the_built_in_catalogue() {
+    insta::assert_snapshot!(fixture("ollm.yaml"));
+}
+
+#[test]
+fn nothing_is_overwritten_in_silence() {
+    let found = summary(
+        b"llm_providers:
+  - model: openai/gpt-5
+    default: true
+    routing_preferences: [{name: code, description: writing new code}]
+  - model: openai/gpt-5
+  - model: azure/gpt-5
+    default: true
+    routing_preferences: [{name: Code, description: writing new code}]
+  - model: groq/*
+  - access_key: $KEY
+model_aliases: {a: {target: gpt-5}, b: {target: gpt-4}}
+routing_preferences: [{name: math}, {name: law, models: [gpt-6], selection_policy: {prefer: random}}]
+",
+    );
+    insta::assert_snapshot!(found);
+}
+
+#[test]
+fn access_keys_are_not_kept() {
+    let text = b"model_providers: [{model: openai/gpt-5, access_key: sk-secret-1}]";
+    let loaded = load(text).unwrap();
+    assert!(!format!("{loaded:?}").contains("sk-secret-1"));
+}
+
+#[test]
+fn an_unknown_profile_of_ollm_is_an_error() {
+    insta::assert_snapshot!(summary(b"routing: {profile: genral}\nui: {theme: dark}\n"));
+}
+
+#[test]
+fn the_default_is_of_the_preferred_family_and_fits_the_profile() {
+    let of = |text: &str| {
+        let policy = load(text.as_bytes()).unwrap().policy;
+        policy.models[policy.default[0]].id.clone()
+    };
+    assert_eq!(
+        of("routing: {profile: general, preferred_families: [mistral]}"),
+        "mistral:7b"
+    );
+    assert_eq!(
+        of("routing: {profile: fast, preferred_families: [mistral]}"),
+        "llama3.2:3b"
+    );
+    assert_eq!(
+        of("routing: {profile: creative, preferred_families: [Mistral]}"),
+        "mixtral:8x7b"
+    );
+    assert_eq!(of("routing: {profile: code}"), "qwen2.5-coder:7b");
+}
