@@ -9,6 +9,7 @@ mod fields;
 mod hints;
 mod import;
 mod link;
+mod lint;
 mod load;
 mod lower;
 mod place;

@@ -7,25 +7,34 @@ mod names;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::draft::{Draft, DraftModel, DraftTest, Name};
-use super::hints::did_you_mean;
+use super::hints::{did_you_mean, quoted};
 use super::place::Report;
 use super::{Domain, Model, ModelIndex, Policy, PolicyTest, Profile, Route, builtin_profiles};
 use names::{Index, index_names};
 
+/// Names that fit into a hint.
+const FEW: usize = 6;
+
 /// Resolves a draft.
-pub(super) fn link(draft: Draft, checksum: String, report: &mut Report) -> Policy {
-    let mut linker = Linker::new(&draft, report);
-    let domains = linker.domains(&draft);
-    let aliases = linker.aliases(&draft);
+pub(super) fn link(draft: &Draft, checksum: String, report: &mut Report) -> Policy {
+    let mut linker = Linker::new(draft, report);
+    let domains = linker.domains(draft);
+    let aliases = linker.aliases(draft);
     let default = linker.models_of(&draft.default);
     let profile = draft.profile.as_ref().and_then(|name| linker.profile(name));
     let routes: Vec<Route> = draft.routes.iter().map(|route| linker.route(route)).collect();
-    let tests = draft.tests.into_iter().map(|test| linker.test(test)).collect();
-    let profiles = all_profiles(draft.profiles.into_iter().map(|(_, profile)| profile).collect());
+    let tests = draft.tests.iter().map(|test| linker.test(test)).collect();
+    let profiles = all_profiles(
+        draft
+            .profiles
+            .iter()
+            .map(|(_, profile)| profile.clone())
+            .collect(),
+    );
     let models = draft
         .models
-        .into_iter()
-        .map(|model| linker.model(model))
+        .iter()
+        .map(|model| linker.model(model.clone()))
         .collect();
     Policy {
         version: draft.version,
@@ -39,14 +48,14 @@ pub(super) fn link(draft: Draft, checksum: String, report: &mut Report) -> Polic
         routes,
         other_examples: draft
             .other_examples
-            .into_iter()
-            .map(|example| example.value)
+            .iter()
+            .map(|example| example.value.clone())
             .collect(),
-        evidence: draft.evidence,
+        evidence: draft.evidence.clone(),
         weights: draft.weights,
         expected_output_tokens: draft.expected_output_tokens,
-        prefer_families: draft.prefer_families,
-        cache: draft.cache,
+        prefer_families: draft.prefer_families.clone(),
+        cache: draft.cache.clone(),
         tests,
     }
 }
@@ -143,10 +152,29 @@ impl<'a> Linker<'a> {
                 self.report
                     .error("alias-is-model", &name.at, message, "rename the alias");
             }
-            let models = self.models_of(targets);
-            aliases.insert(name.value.clone(), models);
+            let targets: Vec<Name> = targets
+                .iter()
+                .filter(|target| !self.is_alias(target))
+                .cloned()
+                .collect();
+            aliases.insert(name.value.clone(), self.models_of(&targets));
         }
         aliases
+    }
+
+    /// An alias of an alias is refused: what it stands for would change without anybody touching it.
+    fn is_alias(&mut self, target: &Name) -> bool {
+        let alias = self.aliases.contains(&target.value) && !self.models.contains_key(&target.value);
+        if alias {
+            let message = format!("`{}` is an alias itself", target.value);
+            self.report.error(
+                "alias-to-alias",
+                &target.at,
+                message,
+                "write the ids that it stands for",
+            );
+        }
+        alias
     }
 
     fn profile(&mut self, name: &Name) -> Option<usize> {
@@ -179,8 +207,12 @@ impl<'a> Linker<'a> {
     ) -> Option<usize> {
         // A name that is missing or not text has been reported as such.
         if !name.value.is_empty() {
-            let known = names(self).keys().map(String::as_str);
-            let hint = did_you_mean(&name.value, known, || format!("the policy has no such {what}"));
+            let known: Vec<&str> = names(self).keys().map(String::as_str).collect();
+            let hint = did_you_mean(&name.value, known.iter().copied(), || match known.len() {
+                0 => format!("the policy has no {what}s"),
+                1..=FEW => format!("known are {}", quoted(&known, "and")),
+                _ => format!("the policy has no such {what}"),
+            });
             self.report
                 .error(code, &name.at, format!("unknown {what} `{}`", name.value), hint);
         }
@@ -238,7 +270,7 @@ impl<'a> Linker<'a> {
     }
 
     /// A test may ask for what does not exist; it cannot want it.
-    fn test(&mut self, test: DraftTest) -> PolicyTest {
+    fn test(&mut self, test: &DraftTest) -> PolicyTest {
         let wanted = &test.wanted;
         wanted.route.as_ref().map(|name| self.route_index(name));
         wanted.domain.as_ref().map(|name| self.domain(name));
@@ -246,7 +278,7 @@ impl<'a> Linker<'a> {
         for name in &wanted.models {
             self.model_index(name);
         }
-        test.test
+        test.test.clone()
     }
 }
 

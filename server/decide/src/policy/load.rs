@@ -5,6 +5,7 @@ use sha2::{Digest, Sha256};
 use super::Policy;
 use super::import;
 use super::link::link;
+use super::lint::lint;
 use super::place::Report;
 use super::tree;
 use crate::diagnostic::{Diagnostic, Severity};
@@ -23,15 +24,19 @@ pub struct Loaded {
 /// Memory is bounded whatever the bytes are. A policy of a thousand routes takes some milliseconds.
 ///
 /// # Errors
-/// Every problem of the file, with line and column, and with them the warnings and remarks. A file that is not YAML has
+/// Every problem of the file, with line and column, and what was ignored in it. A file that is not YAML has
 /// one problem, because nothing after it can be trusted.
 pub fn load(bytes: &[u8]) -> Result<Loaded, Vec<Diagnostic>> {
     let root = tree::parse(bytes).map_err(|problem| vec![problem])?;
     let mut report = Report::default();
     tree::repeated_keys(&root, "", &mut report);
     let draft = import::read(&root, &mut report);
-    let policy = link(draft, checksum(bytes), &mut report);
+    let policy = link(&draft, checksum(bytes), &mut report);
     let failed = report.has_errors();
+    if !failed {
+        // Of a file that cannot be used, only what keeps it from being used is of interest.
+        lint(&draft, &mut report);
+    }
     let diagnostics = report.finish();
     if failed {
         return Err(diagnostics);

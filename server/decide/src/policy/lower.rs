@@ -39,7 +39,7 @@ pub(super) fn lower(root: &Node, report: &mut Report) -> Draft {
         expected_output_tokens: file.integer("expected_output_tokens"),
         ..Draft::default()
     };
-    if file.get("models").is_none() {
+    if file.get("models").is_none() && !file.is_empty() {
         draft.models = catalogue::models();
         let message = format!(
             "no `models`: the built-in catalogue of {} is used",

@@ -67,6 +67,7 @@ impl Report {
         *count += 1;
         if *count <= MAX_FINDINGS {
             let Place { path, line, column } = at.clone();
+            let (message, hint) = (one_line(message), one_line(hint));
             self.found.push(Diagnostic {
                 severity,
                 code,
@@ -104,6 +105,22 @@ impl Report {
         }
         self.found
     }
+}
+
+/// A message is one line in a log, whatever the file puts into it.
+fn one_line(text: String) -> String {
+    if !text.contains(char::is_control) {
+        return text;
+    }
+    text.chars()
+        .map(|c| {
+            if c.is_control() {
+                c.escape_default().to_string()
+            } else {
+                c.into()
+            }
+        })
+        .collect()
 }
 
 /// The path of a key inside `path`; unusual keys are quoted: `aliases["fast model"]`.

@@ -22,7 +22,8 @@ pub(super) fn index_names<'a>(
 ) -> Index {
     let mut lines = BTreeMap::new();
     let mut index = Index::new();
-    for (at, name) in names.enumerate() {
+    // A missing name has been reported as such.
+    for (at, name) in names.enumerate().filter(|(_, name)| !name.value.is_empty()) {
         match lines.get(&name.value) {
             Some(line) => twice(what, name, *line, report),
             None => {
@@ -37,8 +38,12 @@ pub(super) fn index_names<'a>(
 /// Routes must differ in more than case: a language model that is asked for one does not keep case apart.
 pub(super) fn same_route(draft: &Draft, report: &mut Report) {
     let mut lines: BTreeMap<String, u32> = BTreeMap::new();
-    for route in &draft.routes {
-        let name = &route.name;
+    for name in draft
+        .routes
+        .iter()
+        .map(|route| &route.name)
+        .filter(|name| !name.value.is_empty())
+    {
         match lines.get(&name.value.to_lowercase()) {
             Some(line) => twice("route", name, *line, report),
             None => {
@@ -49,46 +54,29 @@ pub(super) fn same_route(draft: &Draft, report: &mut Report) {
 }
 
 fn twice(what: &str, name: &Name, line: u32, report: &mut Report) {
-    // A missing name has been reported as such.
-    if !name.value.is_empty() {
-        let message = format!("the {what} `{}` is already on line {line}", name.value);
-        report.error("duplicate", &name.at, message, "rename one, or make them one");
-    }
+    let message = format!("the {what} `{}` is already on line {line}", name.value);
+    report.error("duplicate", &name.at, message, "rename one, or make them one");
 }
 
 /// Reports names that nobody could ask for.
 pub(super) fn unusable(draft: &Draft, report: &mut Report) {
-    let models = draft.models.iter().map(|model| ("model", &model.id));
-    let aliases = draft.aliases.iter().map(|(name, _)| ("alias", name));
-    let profiles = draft.profiles.iter().map(|(name, _)| ("profile", name));
-    let domains = draft.domains.iter().map(|domain| ("domain", &domain.name));
-    let routes = draft.routes.iter().map(|route| ("route", &route.name));
+    let models = draft.models.iter().map(|model| ("a model", &model.id));
+    let aliases = draft.aliases.iter().map(|(name, _)| ("an alias", name));
+    let profiles = draft.profiles.iter().map(|(name, _)| ("a profile", name));
+    let domains = draft.domains.iter().map(|domain| ("a domain", &domain.name));
+    let routes = draft.routes.iter().map(|route| ("a route", &route.name));
     for (what, name) in models.chain(aliases).chain(profiles).chain(domains).chain(routes) {
         let lower = name.value.trim().to_lowercase();
         if let Some((word, why)) = RESERVED.iter().find(|(word, _)| *word == lower) {
-            let message = format!("`{word}` is reserved and cannot name a {what}");
+            let message = format!("`{word}` is reserved and cannot name {what}");
             report.error("reserved-name", &name.at, message, *why);
         }
     }
     // Keys of a mapping are checked here: the shape of a file speaks of values only.
-    for (name, targets) in &draft.aliases {
+    for (name, _) in &draft.aliases {
         if name.value.trim().is_empty() || name.value.chars().any(char::is_control) {
             let message = "an alias needs a visible name without control characters".into();
             report.error("bad-name", &name.at, message, "");
-        }
-        for target in targets
-            .iter()
-            .filter(|target| draft.aliases.iter().any(|(n, _)| n.value == target.value))
-        {
-            if draft.models.iter().all(|model| model.id.value != target.value) {
-                let message = format!("`{}` is an alias itself", target.value);
-                report.error(
-                    "alias-to-alias",
-                    &target.at,
-                    message,
-                    "write the ids that it stands for",
-                );
-            }
         }
     }
 }

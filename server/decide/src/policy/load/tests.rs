@@ -50,3 +50,34 @@ fn every_key_of_the_format_loads() {
     assert_eq!(test.query.attempts[0].outcome, AttemptOutcome::RateLimited);
     assert_eq!(test.want.degraded, Some(Vec::new()));
 }
+
+fn printed(found: &[Diagnostic]) -> String {
+    found.iter().map(|d| format!("{} {d}\n", d.code)).collect()
+}
+
+#[test]
+fn every_problem_of_a_file_is_reported_at_once() {
+    let folder = format!("{}/fixtures/policies/bad", env!("CARGO_MANIFEST_DIR"));
+    let mut names: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    assert!(names.len() > 10);
+    for name in names {
+        let found = load(&fixture(&format!("bad/{name}"))).expect_err(&name);
+        assert!(found.iter().any(|d| d.severity == Severity::Error), "{name}");
+        insta::assert_snapshot!(name.clone(), printed(&found));
+    }
+}
+
+#[test]
+fn what_loads_but_is_doubtful_gets_a_warning() {
+    let found = load(&fixture("remarks.yaml")).unwrap().diagnostics;
+    insta::assert_snapshot!(printed(&found));
+}
+
+#[test]
+fn a_complete_policy_gets_no_remark() {
+    assert_eq!(load(&fixture("full.yaml")).unwrap().diagnostics, []);
+}

@@ -3,7 +3,7 @@
 use super::{Kind, Later, Object, Text};
 use crate::policy::hints::{did_you_mean, quoted};
 use crate::policy::place::{Report, child, item};
-use crate::policy::scalar::Core;
+use crate::policy::scalar::{self, Core};
 use crate::policy::tree::{Key, Node, Value};
 
 /// Reports whatever in `node` is not as `kind` says.
@@ -233,7 +233,7 @@ fn number(node: &Node, kind: &Kind, path: &str, report: &mut Report) {
         _ => true,
     };
     if !fits {
-        let written = scalar(node);
+        let written = written(node);
         report.error(
             "out-of-range",
             &node.place(path),
@@ -249,14 +249,15 @@ fn wrong(node: &Node, kind: &Kind, path: &str, report: &mut Report) {
         (Value::Mapping(_), _) => "a mapping".into(),
         (_, Some(Core::Null)) => "nothing".into(),
         (_, Some(Core::Text(text))) => format!("the text `{}`", short(text)),
-        (_, Some(Core::Bool(_))) => format!("the truth value {}", scalar(node)),
-        _ => format!("the number {}", scalar(node)),
+        (_, Some(Core::Bool(_))) => format!("the truth value {}", written(node)),
+        _ => format!("the number {}", written(node)),
     };
     let hint = match (kind, node.core()) {
         (_, Some(Core::Null)) => "give it a value, or remove the key".into(),
         (Kind::Text(_), Some(Core::Bool(_) | Core::Int(_) | Core::Float(_))) => {
-            format!("put it in quotes: \"{}\"", scalar(node))
+            format!("put it in quotes: \"{}\"", written(node))
         }
+        (Kind::Integer { .. } | Kind::Number { .. }, Some(Core::Text(text))) => number_in(text),
         (Kind::List { .. }, Some(Core::Text(text))) => format!("write a list: [{}]", short(text)),
         _ => String::new(),
     };
@@ -271,6 +272,11 @@ fn wrong(node: &Node, kind: &Kind, path: &str, report: &mut Report) {
 fn not_supported(node: &Node, later: &Later, path: &str, report: &mut Report) {
     let message = format!("{} not supported by this version", later.what);
     report.error("not-supported", &node.place(path), message, later.instead);
+}
+
+/// Whether all of a kind belongs to a feature that is not there yet.
+fn is_later(kind: &Kind) -> bool {
+    matches!(kind, Kind::Object(Object { later: Some(_), .. }))
 }
 
 /// A kind in words.
@@ -302,12 +308,26 @@ fn expected(kind: &Kind) -> String {
                 format!("a mapping with {}", keys.join(", "))
             }
         }
-        Kind::Either(kinds) => kinds.iter().map(expected).collect::<Vec<_>>().join(", or "),
+        Kind::Either(kinds) => kinds
+            .iter()
+            .filter(|kind| !is_later(kind))
+            .map(expected)
+            .collect::<Vec<_>>()
+            .join(", or "),
+    }
+}
+
+/// What to write where text looks like a number to people: `"0.9"` or `200_000`.
+fn number_in(text: &str) -> String {
+    let bare = text.replace(['_', ',', ' '], "");
+    match scalar::resolve(&bare) {
+        Core::Int(_) | Core::Float(_) => format!("write {bare}, without quotes or separators"),
+        _ => String::new(),
     }
 }
 
 /// A scalar as it was written.
-fn scalar(node: &Node) -> &str {
+fn written(node: &Node) -> &str {
     match &node.value {
         Value::Scalar { text, .. } => short(text),
         _ => "",

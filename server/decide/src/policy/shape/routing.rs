@@ -181,7 +181,7 @@ pub(in crate::policy) static CACHE: Object = object(
 
 const SCHEMA: Field = required(
     "schema",
-    "The version of this format: 1.",
+    "The version of this format; write `schema: 1` at the top.",
     Kind::Integer { min: 1, max: 1 },
 );
 

@@ -270,8 +270,8 @@ fn syntax(text: &str, error: &ScanError) -> Diagnostic {
     let indent = &line[..line.len() - line.trim_start().len()];
     let hint = if indent.contains('\t') || error.info().contains("tab") {
         "indent with spaces: YAML does not allow tabs"
-    } else if at >= end_of(text) {
-        "the file ends here: is it cut off, or is a quote or bracket left open?"
+    } else if at >= end_of(text) || error.info().contains("end of stream") {
+        "is a quote or bracket left open here, or is the file cut off?"
     } else {
         "check the indentation, quotes and brackets on and above this line"
     };
