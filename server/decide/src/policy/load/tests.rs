@@ -79,5 +79,7 @@ fn what_loads_but_is_doubtful_gets_a_warning() {
 
 #[test]
 fn a_complete_policy_gets_no_remark() {
-    assert_eq!(load(&fixture("full.yaml")).unwrap().diagnostics, []);
+    for name in ["full.yaml", "../../../examples/policies/example.yaml"] {
+        assert_eq!(load(&fixture(name)).unwrap().diagnostics, [], "{name}");
+    }
 }

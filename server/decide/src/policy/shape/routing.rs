@@ -113,7 +113,11 @@ pub(in crate::policy) static ROUTE: Object = object(
             list(&FILLED),
         ),
         required("models", "In order of preference, then of fallback.", some(&ID)),
-        defaults("select", "How to choose among `models`.", SELECT, r#""order""#),
+        optional(
+            "select",
+            "How to choose among `models`; without it by the policy's `weights`, else in order.",
+            SELECT,
+        ),
         optional("expected_output_tokens", "Tokens of a usual answer.", TOKENS),
         defaults(
             "plan",
