@@ -1,0 +1,177 @@
+//! Requests nobody would send on purpose: whatever comes, the answer is a decision or a clear error, never a panic, and
+//! every error code that a request alone can cause is reached.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use signalbox_api::v1::router_service_server::RouterService;
+use signalbox_api::v1::{
+    Attachment, Attempt, Caller, Message, Preferences, Requirements, RoutePreference, RouteRequest, Weights,
+};
+use signalbox_server::engine::Engine;
+use signalbox_server::engine::cache::{Bounds, DecisionCache};
+use signalbox_server::engine::ring::Ring;
+use signalbox_server::grpc::Grpc;
+use signalbox_server::grpc::access::Access;
+use signalbox_server::store::{Compiler, ReloadOptions, Store};
+use signalbox_server::watcher::PolicySource;
+use tonic::{Code, Request};
+
+const REQUESTS: usize = 60_000;
+
+fn service() -> Grpc {
+    let ring = Arc::new(Ring::new(100));
+    let store = Arc::new(Store::new(Compiler::new().unwrap(), ring.clone()));
+    let (bytes, name) = PolicySource::builtin().read().unwrap();
+    store.reload(&bytes, &name, &ReloadOptions::default()).unwrap();
+    let cache = DecisionCache::new(Bounds { max_entries: 1000, max_bytes: 1 << 20 }, [0; 32]);
+    let engine = Arc::new(Engine::new(store, cache, ring));
+    let loopback: SocketAddr = "127.0.0.1:1".parse().unwrap();
+    Grpc::new(engine, Arc::new(PolicySource::builtin()), Access::new(loopback, true))
+}
+
+/// Mostly usual words, names of the example policy, and odd ones.
+fn text() -> impl Strategy<Value = String> {
+    prop_oneof![
+        8 => prop::sample::select(vec![
+            "write a python function", "translate this into German", "thanks, bye", "eu", "us", "free", "enterprise",
+            "tools", "image", "openai/gpt-5", "auto", "code", "fast", "",
+        ]).prop_map(str::to_owned),
+        2 => "\\PC{0,40}",
+        1 => any::<String>(),
+        1 => (0usize..3000).prop_map(|n| "word ".repeat(n)),
+    ]
+}
+
+fn number() -> impl Strategy<Value = Option<f64>> {
+    prop::option::weighted(
+        0.3,
+        prop_oneof![0.0f64..1.0, any::<f64>(), prop::sample::select(vec![f64::NAN, f64::INFINITY, -1.0, 0.0, 1e-9])],
+    )
+}
+
+fn tokens() -> impl Strategy<Value = Option<u32>> {
+    prop::option::weighted(0.2, prop_oneof![0u32..100_000, any::<u32>()])
+}
+
+/// A rare value beside an empty one.
+fn rare(strategy: impl Strategy<Value = String>) -> impl Strategy<Value = String> {
+    prop_oneof![9 => Just(String::new()), 1 => strategy]
+}
+
+fn texts() -> impl Strategy<Value = Vec<String>> {
+    prop_oneof![6 => Just(Vec::new()), 1 => prop::collection::vec(text(), 0..3), 1 => prop::collection::vec(text(), 60..70)]
+}
+
+fn messages() -> impl Strategy<Value = Vec<Message>> {
+    let role = prop_oneof![12 => 1i32..5, 1 => -1i32..7];
+    let attachment = (0i32..8, prop::option::of(any::<u32>())).prop_map(|(modality, tokens)| Attachment { modality, tokens });
+    let attachments = prop_oneof![6 => Just(Vec::new()), 1 => prop::collection::vec(attachment, 0..3)];
+    let message = (role, text(), attachments, any::<bool>()).prop_map(|(role, content, attachments, has_tool_calls)| {
+        Message { role, content, attachments, has_tool_calls }
+    });
+    prop::collection::vec(message, 0..4)
+}
+
+fn requirements() -> impl Strategy<Value = Option<Requirements>> {
+    let all = (tokens(), tokens(), texts(), prop::collection::vec(0i32..8, 0..2), number(), number(), texts());
+    let all = all.prop_map(|(context, output, capabilities, modalities, cost, quality, regions)| Requirements {
+        min_context_tokens: context,
+        max_output_tokens: output,
+        capabilities,
+        modalities,
+        max_cost_usd: cost,
+        min_quality: quality,
+        regions,
+        ..Requirements::default()
+    });
+    prop::option::weighted(0.4, all)
+}
+
+fn preferences() -> impl Strategy<Value = Option<Preferences>> {
+    let weights = (number(), number(), number()).prop_map(|(latency, cost, quality)| Weights { latency, cost, quality });
+    let all = (texts(), prop::option::weighted(0.3, weights), 0i32..7);
+    let all = all.prop_map(|(families, weights, optimize_for)| Preferences { families, weights, optimize_for });
+    prop::option::weighted(0.3, all)
+}
+
+fn requests() -> impl Strategy<Value = RouteRequest> {
+    let attempt = (text(), -1i32..8, number());
+    let attempt = attempt.prop_map(|(model_id, outcome, confidence)| Attempt { model_id, outcome, confidence });
+    let inline = RoutePreference { name: "a".into(), description: "b".into(), model_ids: vec!["c".into()] };
+    let names = (rare(text()), rare(text()), rare(text()), rare("[0-9a-f]{64}".prop_map(String::from)));
+    let caller = (text(), text()).prop_map(|(tenant, tier)| Caller { tenant, tier, ..Caller::default() });
+    let rest = (
+        prop_oneof![8 => Just(Vec::new()), 1 => prop::collection::vec(attempt, 1..3)],
+        prop_oneof![50 => Just(Vec::new()), 1 => Just(vec![inline])],
+        -1i32..5,
+        prop_oneof![20 => Just(0u64), 1 => any::<u64>()],
+        tokens(),
+    );
+    (messages(), names, requirements(), preferences(), prop::option::of(caller), rest).prop_map(
+        |(messages, names, requirements, preferences, caller, rest)| {
+            let (request_id, model, profile, policy_checksum) = names;
+            let (attempts, route_preferences, cache, min_policy_version, input_tokens) = rest;
+            RouteRequest {
+                request_id,
+                messages,
+                model,
+                profile,
+                requirements,
+                preferences,
+                caller,
+                input_tokens,
+                attempts,
+                route_preferences,
+                cache,
+                min_policy_version,
+                policy_checksum,
+                ..RouteRequest::default()
+            }
+        },
+    )
+}
+
+#[tokio::test]
+async fn any_request_gets_a_decision_or_a_clear_error() {
+    let service = service();
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]);
+    let mut runner = TestRunner::new_with_rng(Config::default(), rng);
+    let strategy = requests();
+    let mut seen = BTreeSet::new();
+    for _ in 0..REQUESTS {
+        let request = strategy.new_tree(&mut runner).unwrap().current();
+        match service.route(Request::new(request.clone())).await {
+            Ok(response) => {
+                seen.insert(Code::Ok as i32);
+                let response = response.into_inner();
+                assert!(!response.model_id.is_empty());
+                assert!(!response.fallback_model_ids.contains(&response.model_id));
+                assert!(response.confidence.is_none_or(|p| (0.0..=1.0).contains(&p)), "{response:?}");
+                assert!(!response.reason.is_empty());
+            }
+            Err(status) => {
+                seen.insert(status.code() as i32);
+                assert!(!matches!(status.code(), Code::Internal | Code::Unknown), "{status:?} for {request:?}");
+                assert!(!status.message().is_empty());
+                assert!(status.details().len() <= 4096, "{} bytes for {request:?}", status.details().len());
+            }
+        }
+    }
+    let wanted = [
+        Code::Ok,
+        Code::InvalidArgument,
+        Code::NotFound,
+        Code::FailedPrecondition,
+        Code::PermissionDenied,
+        Code::Unavailable,
+        Code::Unimplemented,
+    ];
+    for code in wanted {
+        assert!(seen.contains(&(code as i32)), "{code:?} was never reached: {seen:?}");
+    }
+}
