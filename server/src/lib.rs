@@ -6,5 +6,9 @@
 
 pub mod conversation;
 pub mod engine;
+pub mod grpc;
+pub mod metrics;
 pub mod policy_test;
+pub mod serve;
 pub mod store;
+pub mod watcher;
