@@ -1,0 +1,177 @@
+//! What the server counts. `grpc`, `serve` and `watcher` call the functions here; `exporter` shows the result to
+//! Prometheus on a listener of its own.
+//!
+//! Handles are made once, from [`table::METRICS`], so that counting on the hot path is a few atomic additions. Before
+//! [`exporter::install`], and where metrics are off, every function does nothing.
+
+pub mod exporter;
+pub mod table;
+
+use std::sync::OnceLock;
+
+use ::metrics::{Counter, Gauge, Histogram};
+
+use table::{Kind, Label, METRICS, Metric};
+
+static SERIES: OnceLock<Series> = OnceLock::new();
+
+/// Counts a decision: the rung that decided, what the cache did, and how long it took.
+pub fn decision(source: &'static str, cache: &'static str, seconds: f64) {
+    if let Some(series) = SERIES.get() {
+        series.decisions.with(&[source, cache], Counter::increment_one);
+        series
+            .decision_duration
+            .with(&[cache], |histogram| histogram.record(seconds));
+    }
+}
+
+/// Counts something that a decision had to do without.
+pub fn degraded(code: &'static str) {
+    if let Some(series) = SERIES.get() {
+        series.degraded.with(&[code], Counter::increment_one);
+    }
+}
+
+/// Counts a call on its way out.
+pub fn rpc(method: &'static str, code: &'static str, seconds: f64) {
+    if let Some(series) = SERIES.get() {
+        series.rpcs.with(&[method, code], Counter::increment_one);
+        series
+            .rpc_duration
+            .with(&[method], |histogram| histogram.record(seconds));
+    }
+}
+
+/// Counts a panic in a handler.
+pub fn panic() {
+    if let Some(series) = SERIES.get() {
+        series.panics.with(&[], Counter::increment_one);
+    }
+}
+
+/// Counts an attempt to load a policy: `applied`, `invalid`, `tests_failed`, `unreadable` or `conflict`.
+pub fn reload(result: &'static str) {
+    if let Some(series) = SERIES.get() {
+        series.reloads.with(&[result], Counter::increment_one);
+    }
+}
+
+/// A counter counts single things here.
+trait IncrementOne {
+    fn increment_one(&self);
+}
+
+impl IncrementOne for Counter {
+    fn increment_one(&self) {
+        self.increment(1);
+    }
+}
+
+/// The handles of every metric that is written to, in the recorder that was in force when they were made.
+struct Series {
+    decisions: Family<Counter>,
+    decision_duration: Family<Histogram>,
+    degraded: Family<Counter>,
+    rpcs: Family<Counter>,
+    rpc_duration: Family<Histogram>,
+    panics: Family<Counter>,
+    reloads: Family<Counter>,
+    reload_successful: Family<Gauge>,
+    policy_version: Family<Gauge>,
+    policy_load_timestamp: Family<Gauge>,
+    cache_entries: Family<Gauge>,
+    cache_bytes: Family<Gauge>,
+    ring_decisions: Family<Gauge>,
+    start_timestamp: Family<Gauge>,
+}
+
+impl Series {
+    fn new() -> Self {
+        for &Metric { name, kind, help, .. } in METRICS {
+            match kind {
+                Kind::Counter => ::metrics::describe_counter!(name, help),
+                Kind::Gauge => ::metrics::describe_gauge!(name, help),
+                Kind::Histogram => ::metrics::describe_histogram!(name, help),
+            }
+        }
+        ::metrics::gauge!("signalbox_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+        let counter = |name, labels| ::metrics::counter!(name, labels);
+        let gauge = |name, labels| ::metrics::gauge!(name, labels);
+        let histogram = |name, labels| ::metrics::histogram!(name, labels);
+        Series {
+            decisions: Family::new("signalbox_decisions_total", counter),
+            decision_duration: Family::new("signalbox_decision_duration_seconds", histogram),
+            degraded: Family::new("signalbox_degraded_total", counter),
+            rpcs: Family::new("signalbox_rpcs_total", counter),
+            rpc_duration: Family::new("signalbox_rpc_duration_seconds", histogram),
+            panics: Family::new("signalbox_panics_total", counter),
+            reloads: Family::new("signalbox_policy_reloads_total", counter),
+            reload_successful: Family::new("signalbox_policy_reload_successful", gauge),
+            policy_version: Family::new("signalbox_policy_version", gauge),
+            policy_load_timestamp: Family::new("signalbox_policy_load_timestamp_seconds", gauge),
+            cache_entries: Family::new("signalbox_cache_entries", gauge),
+            cache_bytes: Family::new("signalbox_cache_bytes", gauge),
+            ring_decisions: Family::new("signalbox_ring_decisions", gauge),
+            start_timestamp: Family::new("signalbox_start_timestamp_seconds", gauge),
+        }
+    }
+}
+
+/// The handles of one metric: one for each combination of label values, the last label changing fastest.
+struct Family<T> {
+    labels: &'static [Label],
+    handles: Vec<T>,
+}
+
+impl<T> Family<T> {
+    fn new(name: &'static str, register: impl Fn(&'static str, Vec<::metrics::Label>) -> T) -> Self {
+        let labels = METRICS
+            .iter()
+            .find(|metric| metric.name == name)
+            .map_or(&[][..], |metric| metric.labels);
+        let mut combinations = vec![Vec::new()];
+        for label in labels {
+            let extended = combinations.iter().flat_map(|chosen: &Vec<::metrics::Label>| {
+                label.values.iter().map(|&value| {
+                    let mut chosen = chosen.clone();
+                    chosen.push(::metrics::Label::from_static_parts(label.name, value));
+                    chosen
+                })
+            });
+            combinations = extended.collect();
+        }
+        let handles = combinations
+            .into_iter()
+            .map(|chosen| register(name, chosen))
+            .collect();
+        Family { labels, handles }
+    }
+
+    /// Does something with the handle for these values. A value that is not in the table is a defect: it is not counted.
+    fn with(&self, values: &[&str], act: impl FnOnce(&T)) {
+        let handle = self.index(values).and_then(|index| self.handles.get(index));
+        debug_assert!(handle.is_some(), "no series for {values:?}");
+        if let Some(handle) = handle {
+            act(handle);
+        }
+    }
+
+    fn index(&self, values: &[&str]) -> Option<usize> {
+        self.labels
+            .iter()
+            .zip(values)
+            .try_fold(0, |index, (label, value)| {
+                let place = label.values.iter().position(|known| known == value)?;
+                Some(index * label.values.len() + place)
+            })
+    }
+}
+
+impl Family<Gauge> {
+    fn set(&self, value: f64) {
+        self.with(&[], |gauge| gauge.set(value));
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,188 @@
+//! The listener that Prometheus reads. Gauges are taken when they are read, so nothing has to keep them up to date.
+
+use std::fmt::Write as _;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use axum::Router;
+use axum::http::header::CONTENT_TYPE;
+use axum::routing::get;
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+use thiserror::Error;
+use tokio::net::TcpListener;
+
+use super::table::{BUCKETS, METRICS};
+use super::{SERIES, Series};
+use crate::engine::Engine;
+
+/// The version of the text format that is written.
+const FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// Between two rounds that fold recorded durations into the buckets: without them, a server that nobody scrapes would
+/// keep every single one.
+const UPKEEP: Duration = Duration::from_secs(5);
+
+/// Why metrics cannot be shown.
+#[derive(Debug, Error)]
+pub enum MetricsError {
+    /// The address cannot be listened on.
+    #[error("metrics: cannot listen on {address}: {error}; choose another address, or `off`")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// Metrics were installed before.
+    #[error("metrics: already installed in this process")]
+    Twice,
+    /// The listener failed.
+    #[error("metrics: {0}")]
+    Io(#[from] io::Error),
+}
+
+/// The process's metrics, counting.
+#[derive(Clone, Debug)]
+pub struct Exporter {
+    handle: PrometheusHandle,
+}
+
+/// Starts counting. Once in a process.
+///
+/// # Errors
+/// [`MetricsError::Twice`].
+pub fn install() -> Result<Exporter, MetricsError> {
+    let recorder = recorder();
+    let handle = recorder.handle();
+    ::metrics::set_global_recorder(recorder).map_err(|_| MetricsError::Twice)?;
+    SERIES.set(Series::new()).map_err(|_| MetricsError::Twice)?;
+    set_start_time();
+    Ok(Exporter { handle })
+}
+
+pub(super) fn recorder() -> PrometheusRecorder {
+    // Refused only when there are no buckets.
+    let builder = PrometheusBuilder::new().set_buckets(&BUCKETS).unwrap_or_default();
+    builder.build_recorder()
+}
+
+fn set_start_time() {
+    if let Some(series) = SERIES.get() {
+        series.start_timestamp.set(unix(SystemTime::now()));
+    }
+}
+
+fn unix(time: SystemTime) -> f64 {
+    time.duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0.0, |since| since.as_secs_f64())
+}
+
+/// A listener for metrics that does not answer yet.
+#[derive(Debug)]
+pub struct Bound {
+    /// The address it listens on, with its real port.
+    pub addr: SocketAddr,
+    listener: TcpListener,
+    exporter: Exporter,
+    engine: Arc<Engine>,
+}
+
+impl Exporter {
+    /// Listens. The state of `engine` becomes gauges.
+    ///
+    /// # Errors
+    /// When the address cannot be listened on.
+    pub async fn bind(self, address: SocketAddr, engine: Arc<Engine>) -> Result<Bound, MetricsError> {
+        let failed = |error| MetricsError::Listen { address, error };
+        let listener = TcpListener::bind(address).await.map_err(failed)?;
+        let addr = listener.local_addr().map_err(failed)?;
+        Ok(Bound {
+            addr,
+            listener,
+            exporter: self,
+            engine,
+        })
+    }
+
+    /// All metrics in Prometheus' text format.
+    fn render(&self, engine: &Engine) -> String {
+        if let Some(series) = SERIES.get() {
+            series.take(engine);
+        }
+        let mut text = self.handle.render();
+        write_policy_info(engine, &mut text);
+        text
+    }
+}
+
+impl Bound {
+    /// Answers `GET /metrics` until `shutdown` resolves.
+    ///
+    /// # Errors
+    /// When the listener fails.
+    pub async fn run(self, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<(), MetricsError> {
+        let Bound {
+            listener,
+            exporter,
+            engine,
+            ..
+        } = self;
+        let shown = exporter.clone();
+        let page = move || async move { ([(CONTENT_TYPE, FORMAT)], shown.render(&engine)) };
+        let router = Router::new().route("/metrics", get(page));
+        let serving = axum::serve(listener, router)
+            .with_graceful_shutdown(shutdown)
+            .into_future();
+        tokio::pin!(serving);
+        let mut upkeep = tokio::time::interval(UPKEEP);
+        loop {
+            tokio::select! {
+                ended = &mut serving => return Ok(ended?),
+                _ = upkeep.tick() => exporter.handle.run_upkeep(),
+            }
+        }
+    }
+}
+
+impl Series {
+    /// Reads the state of the engine into the gauges.
+    pub(super) fn take(&self, engine: &Engine) {
+        let store = engine.store();
+        let loaded = store.current();
+        let info = loaded.as_ref().map(|snapshot| &snapshot.info);
+        self.policy_version
+            .set(info.map_or(0.0, |info| info.version as f64));
+        self.policy_load_timestamp
+            .set(info.map_or(0.0, |info| unix(info.load_time)));
+        self.reload_successful.set(f64::from(u8::from(
+            info.is_some() && store.last_error().is_none(),
+        )));
+        self.cache_entries.set(engine.cache().len() as f64);
+        self.cache_bytes.set(engine.cache().bytes() as f64);
+        self.ring_decisions.set(engine.ring().all().len() as f64);
+    }
+}
+
+/// The one series whose labels change. It is written here because a recorder would keep a series for every policy that
+/// was ever loaded.
+pub(super) fn write_policy_info(engine: &Engine, text: &mut String) {
+    let Some(snapshot) = engine.store().current() else {
+        return;
+    };
+    let Some(metric) = METRICS
+        .iter()
+        .find(|metric| metric.name == "signalbox_policy_info")
+    else {
+        return;
+    };
+    let (name, help, kind) = (metric.name, metric.help, metric.kind.as_str());
+    let (version, checksum) = (snapshot.info.version, &snapshot.info.checksum);
+    // Writing to a String cannot fail; a checksum is hex and needs no escapes.
+    let _ = write!(
+        text,
+        "# HELP {name} {help}\n# TYPE {name} {kind}\n{name}{{version=\"{version}\",checksum=\"{checksum}\"}} 1\n"
+    );
+}

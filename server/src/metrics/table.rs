@@ -1,0 +1,213 @@
+//! Every metric of the server: its name, kind, labels with all their values, and meaning. The series are made from this
+//! table, README's table is held equal to it, and nothing that a caller sends becomes a label.
+
+use signalbox_api::codes::degraded;
+
+/// One metric.
+#[derive(Clone, Copy, Debug)]
+pub struct Metric {
+    /// The full name.
+    pub name: &'static str,
+    /// What kind of number it is.
+    pub kind: Kind,
+    /// Its labels; there is a series for each combination of their values from the start.
+    pub labels: &'static [Label],
+    /// What it says, for people.
+    pub help: &'static str,
+}
+
+/// A label and the values it takes.
+#[derive(Clone, Copy, Debug)]
+pub struct Label {
+    /// The name.
+    pub name: &'static str,
+    /// All values; empty for the one value that a `_info` series carries.
+    pub values: &'static [&'static str],
+}
+
+/// The kinds of Prometheus that are used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Only grows.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// Counts by size.
+    Histogram,
+}
+
+impl Kind {
+    /// The word that Prometheus uses.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Kind::Counter => "counter",
+            Kind::Gauge => "gauge",
+            Kind::Histogram => "histogram",
+        }
+    }
+}
+
+/// Upper bounds of the histograms, in seconds: a cache hit takes a few microseconds, a decision about 50.
+pub const BUCKETS: [f64; 18] = [
+    5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2, 5e-2, 0.1, 0.25, 0.5,
+    1.0, 5.0,
+];
+
+const SOURCE: Label = Label {
+    name: "source",
+    values: &["direct", "alias", "profile", "embedding", "default"],
+};
+const CACHE: Label = Label {
+    name: "cache",
+    values: &["miss", "exact_hit", "bypass"],
+};
+const CODE: Label = Label {
+    name: "code",
+    values: &degraded::ALL,
+};
+const METHOD: Label = Label {
+    name: "method",
+    values: &[
+        "Route",
+        "Explain",
+        "ReloadPolicy",
+        "GetPolicy",
+        "ReportOutcome",
+        "other",
+    ],
+};
+const STATUS: Label = Label {
+    name: "code",
+    values: &[
+        "OK",
+        "CANCELLED",
+        "UNKNOWN",
+        "INVALID_ARGUMENT",
+        "DEADLINE_EXCEEDED",
+        "NOT_FOUND",
+        "ALREADY_EXISTS",
+        "PERMISSION_DENIED",
+        "RESOURCE_EXHAUSTED",
+        "FAILED_PRECONDITION",
+        "ABORTED",
+        "OUT_OF_RANGE",
+        "UNIMPLEMENTED",
+        "INTERNAL",
+        "UNAVAILABLE",
+        "DATA_LOSS",
+        "UNAUTHENTICATED",
+    ],
+};
+const RESULT: Label = Label {
+    name: "result",
+    values: &["applied", "invalid", "tests_failed", "unreadable", "conflict"],
+};
+const VERSION: Label = Label {
+    name: "version",
+    values: &[],
+};
+const CHECKSUM: Label = Label {
+    name: "checksum",
+    values: &[],
+};
+
+/// All metrics, in the order of the manual.
+pub const METRICS: &[Metric] = &[
+    Metric {
+        name: "signalbox_decisions_total",
+        kind: Kind::Counter,
+        labels: &[SOURCE, CACHE],
+        help: "Decisions, by the rung of the ladder that decided and what the cache did. The share of `default` is the first \
+               figure to watch: when it rises, routing has stopped while errors stay at zero.",
+    },
+    Metric {
+        name: "signalbox_decision_duration_seconds",
+        kind: Kind::Histogram,
+        labels: &[CACHE],
+        help: "Time from the decoded request to the decision.",
+    },
+    Metric {
+        name: "signalbox_degraded_total",
+        kind: Kind::Counter,
+        labels: &[CODE],
+        help: "Decisions that had to do without something, by what it was.",
+    },
+    Metric {
+        name: "signalbox_rpcs_total",
+        kind: Kind::Counter,
+        labels: &[METHOD, STATUS],
+        help: "Calls answered, by method and gRPC status.",
+    },
+    Metric {
+        name: "signalbox_rpc_duration_seconds",
+        kind: Kind::Histogram,
+        labels: &[METHOD],
+        help: "Time from a call's headers to its answer.",
+    },
+    Metric {
+        name: "signalbox_panics_total",
+        kind: Kind::Counter,
+        labels: &[],
+        help: "Handlers that panicked. Each is a defect; the caller got INTERNAL.",
+    },
+    Metric {
+        name: "signalbox_policy_reloads_total",
+        kind: Kind::Counter,
+        labels: &[RESULT],
+        help: "Attempts to load a policy, by what came of them. All but `applied` leave the last good policy in force.",
+    },
+    Metric {
+        name: "signalbox_policy_reload_successful",
+        kind: Kind::Gauge,
+        labels: &[],
+        help: "Whether the last attempt to load a policy worked: 1 or 0.",
+    },
+    Metric {
+        name: "signalbox_policy_version",
+        kind: Kind::Gauge,
+        labels: &[],
+        help: "The author's revision of the policy in force.",
+    },
+    Metric {
+        name: "signalbox_policy_load_timestamp_seconds",
+        kind: Kind::Gauge,
+        labels: &[],
+        help: "When the policy in force was loaded, in Unix time. 0 when none is.",
+    },
+    Metric {
+        name: "signalbox_policy_info",
+        kind: Kind::Gauge,
+        labels: &[VERSION, CHECKSUM],
+        help: "The policy in force: always exactly one series, with the value 1.",
+    },
+    Metric {
+        name: "signalbox_cache_entries",
+        kind: Kind::Gauge,
+        labels: &[],
+        help: "Decisions in the cache.",
+    },
+    Metric {
+        name: "signalbox_cache_bytes",
+        kind: Kind::Gauge,
+        labels: &[],
+        help: "Memory that the decisions in the cache take.",
+    },
+    Metric {
+        name: "signalbox_ring_decisions",
+        kind: Kind::Gauge,
+        labels: &[],
+        help: "Recent decisions that can be explained by id.",
+    },
+    Metric {
+        name: "signalbox_start_timestamp_seconds",
+        kind: Kind::Gauge,
+        labels: &[],
+        help: "When the process started, in Unix time.",
+    },
+    Metric {
+        name: "signalbox_build_info",
+        kind: Kind::Gauge,
+        labels: &[VERSION],
+        help: "The version of the server, with the value 1.",
+    },
+];
