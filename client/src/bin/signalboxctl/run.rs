@@ -1,0 +1,112 @@
+//! Runs one command: builds the request, calls the server, renders the answer. `main` prints what comes back.
+
+use signalbox_client::{Client, Health, Options, v1};
+
+use crate::{
+    args::{Args, Command, HealthArgs, ReloadArgs},
+    failure::{Failure, SAID_NO},
+    human, json, request,
+};
+
+/// What a command that got an answer leaves to do.
+pub(crate) struct Done {
+    /// For stdout.
+    pub(crate) text: String,
+    /// 0, or 1 where the answer is a no.
+    pub(crate) exit: u8,
+}
+
+impl Done {
+    fn well(text: String) -> Self {
+        Self { text, exit: 0 }
+    }
+}
+
+pub(crate) async fn run(args: Args) -> Result<Done, Failure> {
+    let client = connect(&args)?;
+    match args.command {
+        Command::Route(flags) => {
+            let request = request::route(flags).map_err(Failure::Usage)?;
+            let answer = client.route(request).await.map_err(Failure::Call)?;
+            show(args.json, "RouteResponse", &answer, human::route).map(Done::well)
+        }
+        Command::Explain(flags) => {
+            let request = request::explain(flags).map_err(Failure::Usage)?;
+            let answer = client.explain(request).await.map_err(Failure::Call)?;
+            show(args.json, "ExplainResponse", &answer, human::explain).map(Done::well)
+        }
+        Command::Reload(flags) => reload(&client, args.json, flags).await,
+        Command::Policy => {
+            let answer = client.get_policy().await.map_err(Failure::Call)?;
+            show(args.json, "GetPolicyResponse", &answer, human::policy).map(Done::well)
+        }
+        Command::Health(flags) => health(&client, args.json, flags).await,
+    }
+}
+
+fn connect(args: &Args) -> Result<Client, Failure> {
+    let bearer_token = args
+        .token_file
+        .as_deref()
+        .map(request::read)
+        .transpose()
+        .map_err(Failure::Usage)?;
+    let options = Options {
+        deadline: args.timeout,
+        bearer_token,
+        ..Options::default()
+    };
+    Client::connect_with(args.endpoint.as_str(), options).map_err(Failure::Call)
+}
+
+async fn reload(client: &Client, as_json: bool, flags: ReloadArgs) -> Result<Done, Failure> {
+    let dry_run = flags.dry_run;
+    let file = flags.policy.as_ref().map(|path| path.display().to_string());
+    let request = request::reload(flags).map_err(Failure::Usage)?;
+    let answer = client.reload_policy(request).await.map_err(Failure::Call)?;
+    let errors = answer
+        .diagnostics
+        .iter()
+        .any(|found| found.severity() == v1::Severity::Error);
+    let good = !errors && (answer.applied || dry_run);
+    let text = show(as_json, "ReloadPolicyResponse", &answer, |answer| {
+        human::reload(answer, file.as_deref(), dry_run)
+    })?;
+    Ok(Done {
+        text,
+        exit: if good { 0 } else { SAID_NO },
+    })
+}
+
+async fn health(client: &Client, as_json: bool, flags: HealthArgs) -> Result<Done, Failure> {
+    let found = client.health(&flags.service).await.map_err(Failure::Call)?;
+    let status = match found {
+        Health::Serving => "SERVING",
+        Health::NotServing => "NOT_SERVING",
+        Health::Unknown => "UNKNOWN",
+    };
+    let text = match as_json {
+        true => format!(
+            "{:#}\n",
+            serde_json::json!({"service": flags.service, "status": status})
+        ),
+        false => format!("{status}\n"),
+    };
+    Ok(Done {
+        text,
+        exit: if found == Health::Serving { 0 } else { SAID_NO },
+    })
+}
+
+fn show<M: prost::Message>(
+    as_json: bool,
+    name: &str,
+    answer: &M,
+    human: impl Fn(&M) -> String,
+) -> Result<String, Failure> {
+    if as_json {
+        json::render(name, answer).map_err(Failure::Output)
+    } else {
+        Ok(human(answer))
+    }
+}
