@@ -193,3 +193,6 @@ const FILLED: Kind = Kind::Text(Text::Filled);
 const NAME: Kind = Kind::Text(Text::Name);
 const ID: Kind = Kind::Text(Text::Id);
 const ID_OR_IDS: Kind = Kind::Either(&[ID, some(&ID)]);
+
+#[cfg(test)]
+mod tests;

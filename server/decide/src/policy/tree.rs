@@ -133,3 +133,6 @@ pub(super) fn repeated_keys(node: &Node, path: &str, report: &mut Report) {
         repeated_keys(value, &item(path, at), report);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -262,7 +262,14 @@ fn complex_key(at: (u32, u32)) -> Diagnostic {
 }
 
 fn syntax(text: &str, error: &ScanError) -> Diagnostic {
-    let at = place_of(error.marker());
+    // The parser ends a last line that has no end, and may then point behind it.
+    let at = place_of(error.marker()).min(end_of(text));
+    // It has a limit of its own for brackets, which it reaches while looking ahead.
+    let code = if error.info().contains("recursion limit") {
+        "too-deep"
+    } else {
+        "syntax"
+    };
     let line = text
         .lines()
         .nth(at.0.saturating_sub(1) as usize)
@@ -275,7 +282,7 @@ fn syntax(text: &str, error: &ScanError) -> Diagnostic {
     } else {
         "check the indentation, quotes and brackets on and above this line"
     };
-    problem("syntax", at, format!("not valid YAML: {}", error.info()), hint)
+    problem(code, at, format!("not valid YAML: {}", error.info()), hint)
 }
 
 /// The parser counts lines from 1 and columns from 0.
