@@ -18,7 +18,9 @@ fn main() {
     let enc = Encoder::builtin().unwrap();
     for mode in modes.chars() {
         let mut line = String::new();
+        let sets = std::env::var("SETS").unwrap_or_default();
         for set in ["clinc_domain", "clinc_fine", "tasks", "multilingual", "sgd_turns", "sgd_fine"] {
+            if !sets.is_empty() && !sets.split(',').any(|p| set.starts_with(p)) { continue; }
             let dev = load(&dir.join(format!("dev/{set}.jsonl")));
             let pols: BTreeSet<&str> = dev.iter().map(|x| s(x, "policy")).collect();
             let mut clf = BTreeMap::new();
@@ -58,7 +60,7 @@ fn main() {
                 let turns: Vec<Turn> = x["conversation"].as_array().unwrap().iter().map(|m| Turn { role: match s(m, "role") { "user" => Role::User, "assistant" => Role::Assistant, _ => Role::System }, text: s(m, "content") }).collect();
                 let r = c.classify(&turns);
                 let best = (0..names.len()).max_by(|a, b| r.routes[*a].total_cmp(&r.routes[*b])).unwrap();
-                let (pred, conf) = if r.routes[best] > r.other && r.routes[best] >= knob("th", 0.0) { (names[best].as_str(), r.routes[best]) } else { ("other", if knob("co", 0.0) > 0.0 {1.0 - r.routes[best]} else {r.other.max(1.0 - r.routes[best])}) };
+                let (pred, conf) = if r.routes[best] > r.other && r.routes[best] >= knob("th", 0.0) { (names[best].as_str(), r.routes[best]) } else { ("other", if knob("co", 2.0) > 1.0 {r.other} else if knob("co", 2.0) > 0.0 {1.0 - r.routes[best]} else {r.other.max(1.0 - r.routes[best])}) };
                 let e = s(x, "expected_route");
                 let good = e == pred;
                 ok += usize::from(good);
@@ -72,7 +74,9 @@ fn main() {
                 }
             }
             let ece: f64 = bins.iter().filter(|b| b.2 > 0).map(|b| (b.0 - b.1).abs()).sum::<f64>() / count as f64;
-            line += &format!(" {:5.1}({:3.0}/{:3.0} e{:2.0})", 100.0 * ok as f64 / count as f64, 100.0 * inn as f64 / nin as f64, 100.0 * oos as f64 / noos as f64, 100.0 * ece);
+            if knob("bins", 0.0) > 0.0 { println!("{set} {mode} {:?}", bins.iter().map(|b| format!("{}:{:.2}/{:.2}", b.2, b.0 / b.2 as f64, b.1 / b.2 as f64)).collect::<Vec<_>>()); }
+            let gap: f64 = bins.iter().map(|b| b.0 - b.1).sum::<f64>() / count as f64;
+            line += &format!(" {:5.1}({:3.0}/{:3.0} e{:2.0}{:+.0})", 100.0 * ok as f64 / count as f64, 100.0 * inn as f64 / nin as f64, 100.0 * oos as f64 / noos as f64, 100.0 * ece, 100.0 * gap);
             if !conv.is_empty() {
                 let (mut sp, mut sg, mut cg) = (0, 0, 0);
                 for v in conv.values_mut() {

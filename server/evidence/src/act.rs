@@ -71,7 +71,7 @@ impl Acts {
             shipped.iter().map(|(kind, x)| (x, usize::from(*kind == Kind::Meta))).collect();
         rows.extend(policy.iter().map(|x| (x, 0)));
         let meta = balanced(&rows, 2, 30.0, dims, vocabulary.len());
-        Self { acts, meta, offset: if examples { crate::knob("off1", 0.0) } else { crate::knob("off0", 1.0) } }
+        Self { acts, meta, offset: if examples { crate::knob("off1", 0.5) } else { crate::knob("off0", 1.0) } }
     }
 
     pub(crate) fn act(&self, x: &Features) -> Act {

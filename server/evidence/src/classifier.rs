@@ -41,6 +41,7 @@ pub struct Classifier {
     acts: Acts,
     n: usize,
     negatives: bool,
+    related: Vec<f32>,
 }
 
 fn kernel(a: &Features, b: &Features) -> f32 {
@@ -90,7 +91,58 @@ impl Classifier {
         } else {
             (None, 0.0)
         };
-        Self { encoder, vocabulary: v, descriptions, model, prior, acts, n, negatives }
+        let related = Self::relate(&encoder, &v, set);
+        Self { encoder, vocabulary: v, descriptions, model, prior, acts, n, negatives, related }
+    }
+
+    fn relate(encoder: &Encoder, v: &Vocabulary, set: &TrainingSet) -> Vec<f32> {
+        let n = set.routes.len();
+        let mut protos: Vec<Features> = Vec::new();
+        for r in &set.routes {
+            let mut acc = vec![0f32; v.len()];
+            let mut dense = vec![0f32; encoder.dims()];
+            let mut texts = vec![r.headline()];
+            if knob("relx", 0.0) > 0.0 {
+                texts.extend(r.examples.iter().cloned());
+            }
+            for t in &texts {
+                let x = v.features(encoder, &text::whole(t));
+                for (i, w) in &x.sparse {
+                    acc[*i as usize] += w;
+                }
+                for (a, b) in dense.iter_mut().zip(&x.dense) {
+                    *a += b;
+                }
+            }
+            let mut x = Features { dense, ..Features::default() };
+            x.sparse = acc.iter().enumerate().filter(|e| *e.1 > 0.0).map(|(i, w)| (i as u32, *w)).collect();
+            let norm = kernel(&x, &x).sqrt();
+            for d in &mut x.dense {
+                *d /= norm;
+            }
+            for d in &mut x.sparse {
+                d.1 /= norm;
+            }
+            protos.push(x);
+        }
+        let mut m = vec![0f32; n * n];
+        for i in 0..n {
+            for j in 0..n {
+                if i != j {
+                    m[i * n + j] = kernel(&protos[i], &protos[j]);
+                }
+            }
+            let row = &mut m[i * n..][..n];
+            if knob("verbose", 0.0) > 0.0 { eprint!(" {:.2}", row.iter().fold(0f32, |a, b| a.max(*b))); }
+            let mut sorted = row.to_vec();
+            sorted.sort_by(f32::total_cmp);
+            let (lo, hi) = (sorted[n / 2], sorted[n - 1]);
+            for v in row.iter_mut() {
+                *v = ((*v - lo) / (hi - lo).max(1e-6)).clamp(0.0, 1.0);
+            }
+        }
+        if knob("verbose", 0.0) > 0.0 { eprintln!(); }
+        m
     }
 
     fn train(encoder: &Encoder, v: &Vocabulary, set: &TrainingSet, mean: f32) -> Linear {
@@ -162,7 +214,7 @@ impl Classifier {
             }
             z[n] += self.prior * 0.27;
         } else {
-            z = d.iter().map(|d| d / 0.1).collect();
+            z = d.iter().map(|d| d / knob("t1", 0.1)).collect();
             z.push(f32::MIN);
         }
         (z, x)
@@ -175,7 +227,7 @@ impl Classifier {
         p[..n].iter().fold(0f32, |a, b| a.max(*b)) - p[n]
     }
 
-    fn viewed(&self, t: &str) -> (Vec<f32>, Features) {
+    fn viewed(&self, t: &str) -> (Vec<f32>, Features, usize) {
         let t = text::bounded(t);
         let mut ss = text::sentences(&t);
         let mut t2 = t.clone();
@@ -202,36 +254,69 @@ impl Classifier {
         let (mut z, x) = self.logits(&text::whole(&t2));
         if text::has_views(&t2, &ss) && !ss.is_empty() {
             let mut m = Self::margin(&z);
+            let top = |z: &[f32]| (0..z.len() - 1).max_by(|a, b| z[*a].total_cmp(&z[*b])).unwrap_or(0);
+            let mut tops = vec![top(&z)];
             for v in [text::head(&ss), text::tail(&ss)] {
                 let (z2, _) = self.logits(&v);
+                tops.push(top(&z2));
                 let m2 = Self::margin(&z2);
                 if m2 > m {
                     m = m2;
                     z = z2;
                 }
             }
+            let t = top(&z);
+            return (z, x, 1 + tops.iter().filter(|x| **x != t).count());
         }
-        (z, x)
+        (z, x, 0)
     }
 
     pub fn classify(&self, turns: &[Turn<'_>]) -> Scores {
-        let users: Vec<&str> = turns.iter().filter(|t| t.role == Role::User).map(|t| t.text).collect();
+        let mut users: Vec<(&str, &str)> = Vec::new();
+        let mut said = "";
+        for t in turns {
+            match t.role {
+                Role::User => {
+                    users.push((t.text, said));
+                    said = "";
+                }
+                Role::Assistant => said = t.text,
+                Role::System => {}
+            }
+        }
         let n = self.n;
         let mut held: Option<usize> = None;
         let mut out = Scores { routes: vec![], other: 1.0, held: None, closing: false, z: vec![] };
+        let desc = self.model.is_none();
         let b = knob("b", 3.5);
         let mo = knob("mo", 1.0);
-        for (k, u) in users.iter().enumerate() {
+        let (wa, wg) = (knob("wa", 0.2), knob("wg", 0.1));
+        let mut disagree = 0;
+        let b2 = knob("b2", 0.7);
+        for (k, (u, said)) in users.iter().enumerate() {
             out.held = held;
             out.closing = false;
             let (mut z, x) = if k == 0 {
-                self.viewed(u)
+                let (z, x, d) = self.viewed(u);
+                disagree = d;
+                (z, x)
             } else {
                 let (z, x) = self.logits(&text::whole(u));
                 (z, x)
             };
             if k > 0 {
-                let a = self.acts.act(&x);
+                let mut a = self.acts.act(&x);
+                let last: String = said.chars().rev().take(200).collect::<Vec<_>>().into_iter().rev().collect::<String>().to_lowercase();
+                let more = ["anything else", "something else", "anything more", "any other", "further assist", "what else", "else i can", "help you with", "more help", "assist you"].iter().any(|c| last.contains(c));
+                let asks = last.trim_end().ends_with('?') || last.contains("confirm");
+                let shift = if more { knob("cmore", 0.0) } else if asks { knob("cask", -2.0) } else { 0.0 };
+                if shift != 0.0 {
+                    a.close *= libm::expf(shift);
+                    let s = a.close + a.reply + a.content;
+                    a.close /= s;
+                    a.reply /= s;
+                    a.content /= s;
+                }
                 if a.close > 0.5 {
                     out.closing = true;
                     let mut p = vec![(1.0 - a.close) / n as f32; n + 1];
@@ -239,31 +324,54 @@ impl Classifier {
                     out.z = p.iter().map(|p| libm::logf(*p)).collect();
                     continue;
                 }
-                if self.model.is_none() {
+                if desc {
                     for z in &mut z {
-                        *z *= 2.0;
+                        *z *= knob("z2", 2.0);
                     }
                     z[n] = 0.27 / 0.05 * 0.7;
                 }
+                let g = if held.is_some() { a.content + a.close / 2.0 } else { 1.0 };
+                for z in &mut z {
+                    *z *= g;
+                }
                 if let Some(h) = held {
-                    let g = a.content + a.close / 2.0;
-                    for z in &mut z {
-                        *z *= g;
-                    }
                     z[h] += b;
+                    if b2 > 0.0 {
+                        for r in 0..n {
+                            if r != h {
+                                z[r] += b2 * self.related[h * n + r];
+                            }
+                        }
+                    }
+                }
+                if !said.is_empty() && (wa > 0.0 || wg > 0.0) {
+                    let (mut za, _) = self.logits(&text::whole(said));
+                    if desc {
+                        for z in &mut za {
+                            *z *= knob("z2", 2.0);
+                        }
+                        za[n] = 0.27 / 0.05 * 0.7;
+                    }
+                    let w = wa + wg * (1.0 - g);
+                    let m = za[..n].iter().sum::<f32>() / n as f32;
+                    for r in 0..n {
+                        z[r] += w * (za[r] - m);
+                    }
                 }
                 z[n] -= mo;
             } else {
                 // diffuse mass
-                let tau = if self.model.is_none() {
-                    knob("tau_d", 0.23)
+                let tau = if desc {
+                    knob("tau_d", 0.3)
                 } else if self.negatives {
                     knob("tau_n", 0.2)
                 } else {
                     knob("tau_x", 0.25)
                 };
                 let top = z.iter().fold(f32::MIN, |m, v| m.max(*v));
-                let s: f32 = z[..n].iter().map(|z| libm::expf(z - top)).sum();
+                let lead = (0..n).max_by(|a, b| z[*a].total_cmp(&z[*b])).unwrap_or(0);
+                let rho = if desc { knob("rhod", 0.0) } else { knob("rhox", 0.0) };
+                let s: f32 = (0..n).map(|r| libm::expf(z[r] - top) * (1.0 - rho * self.related[lead * n + r])).sum();
                 z[n] = top + libm::logf(libm::expf(z[n] - top) + tau * s);
             }
             let best = (0..n).max_by(|a, b| z[*a].total_cmp(&z[*b]).then(b.cmp(a))).unwrap_or(0);
@@ -272,7 +380,11 @@ impl Classifier {
             }
             out.z = z;
         }
-        let t = if users.len() > 1 { knob("tm", 1.0) } else if self.model.is_none() { knob("td", 0.7) } else { knob("tl", 0.7) };
+        let t = if users.len() > 1 { if desc { knob("tmd", 1.1) } else { knob("tm", 0.8) } } else if self.model.is_none() { knob("td", 0.7) } else { knob("tl", 0.6) };
+        let t = if users.len() > 1 || disagree == 0 || !desc { t } else { t * [1.5, 2.0, 2.0][disagree - 1] };
+        let lam = if users.len() > 1 { 0.0 } else if desc { 1.0 } else { knob("laml", 0.0) };
+        let zb = out.z[..n].iter().fold(f32::MIN, |a, b| a.max(*b));
+        out.z[n] += lam * (out.z[n] - zb);
         let mut p: Vec<f32> = out.z.iter().map(|z| z / t).collect();
         softmax(&mut p);
         out.other = p[n];

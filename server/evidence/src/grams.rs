@@ -9,13 +9,13 @@ const MIX: u64 = 0x9E37_79B9_7F4A_7C15;
 const LONGEST: usize = 4;
 
 #[inline]
-fn extend(hash: u64, unit: u64) -> u64 {
+pub(crate) fn extend(hash: u64, unit: u64) -> u64 {
     let mixed = (hash ^ unit).wrapping_mul(MIX);
     mixed ^ (mixed >> 29)
 }
 
 #[inline]
-fn finish(hash: u64) -> u64 {
+pub(crate) fn finish(hash: u64) -> u64 {
     let mixed = (hash ^ (hash >> 32)).wrapping_mul(0xD6E8_FEB8_6659_FD93);
     mixed ^ (mixed >> 32)
 }

@@ -44,15 +44,23 @@ pub(crate) fn lower(text: &str) -> String {
     out
 }
 
+fn expanded(text: &str) -> String {
+    let mut out = lower(text);
+    if crate::knob("lex", 1.0) > 0.0 {
+        crate::lexicon::expand(&mut out);
+    }
+    out
+}
+
 /// The view of the whole text: both ends of a long one, lower-cased.
 pub(crate) fn whole(text: &str) -> String {
     if !longer_than(text, 2 * HALF) {
-        return lower(text);
+        return expanded(text);
     }
     let (head, tail) = (first(text, HALF), last(text, HALF));
     let head = head.rfind(' ').map_or(head, |at| &head[..at]);
     let tail = tail.find(' ').map_or(tail, |at| &tail[at + 1..]);
-    lower(&format!("{head} {tail}"))
+    expanded(&format!("{head} {tail}"))
 }
 
 /// The text itself, or its two ends when it is long: all that the views of a prompt are made from.
@@ -109,7 +117,7 @@ pub(crate) fn head(sentences: &[&str]) -> String {
             break;
         }
     }
-    lower(first(&out, VIEW))
+    expanded(first(&out, VIEW))
 }
 
 /// The last sentences, until they have 20 characters, at most 200.
@@ -123,5 +131,5 @@ pub(crate) fn tail(sentences: &[&str]) -> String {
             break;
         }
     }
-    lower(last(&sentences[sentences.len() - count..].join(" "), VIEW))
+    expanded(last(&sentences[sentences.len() - count..].join(" "), VIEW))
 }

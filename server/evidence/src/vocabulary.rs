@@ -8,68 +8,32 @@ use std::cell::RefCell;
 
 use crate::encoder::Encoder;
 use crate::grams;
+use crate::table::Table;
 
 /// Scale of the embedding block and of the word block.
 pub(crate) const HALF: f32 = 0.5;
 /// Scale of the character block.
 pub(crate) const ROOT_HALF: f32 = std::f32::consts::FRAC_1_SQRT_2;
 
-const EMPTY: u32 = u32::MAX;
-
-/// A map from 64-bit hashes to running numbers: open addressing, a 32-bit tag and the number in one slot.
-#[derive(Debug, Clone)]
-struct Table {
-    slots: Vec<(u32, u32)>,
-    len: usize,
-}
-
-impl Table {
-    fn new() -> Self {
-        Self { slots: vec![(0, EMPTY); 1024], len: 0 }
-    }
-
-    #[inline]
-    fn position(&self, hash: u64) -> usize {
-        let mask = self.slots.len() - 1;
-        let tag = (hash >> 32) as u32;
-        let mut at = hash as usize & mask;
-        loop {
-            let (seen, id) = self.slots[at];
-            if id == EMPTY || seen == tag {
-                return at;
-            }
-            at = (at + 1) & mask;
-        }
-    }
-
-    #[inline]
-    fn get(&self, hash: u64) -> Option<u32> {
-        let (_, id) = self.slots[self.position(hash)];
-        (id != EMPTY).then_some(id)
-    }
-}
-
 /// Collects the grams of all texts of a policy, then becomes its [`Vocabulary`].
 #[derive(Debug)]
 pub(crate) struct Builder {
     table: Table,
-    hashes: Vec<u64>,
-    documents: Vec<u32>,
-    last_seen: Vec<u32>,
-    is_word: Vec<bool>,
+    grams: Vec<Seen>,
     texts: u32,
+}
+
+/// What the builder knows of one gram.
+#[derive(Debug)]
+struct Seen {
+    documents: u32,
+    last: u32,
+    is_word: bool,
 }
 
 impl Builder {
     pub(crate) fn new() -> Self {
-        Self {
-            table: Table::new(),
-            hashes: Vec::new(),
-            documents: Vec::new(),
-            last_seen: Vec::new(),
-            is_word: Vec::new(),
-            texts: 0,
-        }
+        Self { table: Table::new(), grams: Vec::new(), texts: 0 }
     }
 
     /// Counts one (already cut and lower-cased) text.
@@ -80,42 +44,24 @@ impl Builder {
     }
 
     fn see(&mut self, hash: u64, is_word: bool) {
-        if 2 * self.table.len >= self.table.slots.len() {
-            self.grow();
+        let (id, new) = self.table.insert(hash);
+        if new {
+            self.grams.push(Seen { documents: 0, last: 0, is_word });
         }
-        let at = self.table.position(hash);
-        let id = if self.table.slots[at].1 == EMPTY {
-            let id = self.hashes.len() as u32;
-            self.table.slots[at] = ((hash >> 32) as u32, id);
-            self.table.len += 1;
-            self.hashes.push(hash);
-            self.documents.push(0);
-            self.last_seen.push(0);
-            self.is_word.push(is_word);
-            id as usize
-        } else {
-            self.table.slots[at].1 as usize
-        };
-        if self.last_seen[id] != self.texts {
-            self.last_seen[id] = self.texts;
-            self.documents[id] += 1;
+        let gram = &mut self.grams[id as usize];
+        if gram.last != self.texts {
+            gram.last = self.texts;
+            gram.documents += 1;
         }
     }
 
-    fn grow(&mut self) {
-        let mut larger = Table { slots: vec![(0, EMPTY); 2 * self.table.slots.len()], len: self.table.len };
-        for (id, &hash) in self.hashes.iter().enumerate() {
-            let at = larger.position(hash);
-            larger.slots[at] = ((hash >> 32) as u32, id as u32);
-        }
-        self.table = larger;
-    }
-
-    pub(crate) fn finish(self) -> Vocabulary {
+    pub(crate) fn finish(mut self) -> Vocabulary {
         let n = self.texts as f32;
-        let rarity = self.documents.iter().map(|&df| libm::logf((1.0 + n) / (1.0 + df as f32)) + 1.0).collect();
+        let rarity = self.grams.iter().map(|gram| libm::logf((1.0 + n) / (1.0 + gram.documents as f32)) + 1.0).collect();
         let log_counts = (0..64u16).map(|count| 1.0 + libm::logf(f32::from(count.max(1)))).collect();
-        Vocabulary { table: self.table, rarity, is_word: self.is_word, log_counts }
+        let is_word = self.grams.iter().map(|gram| gram.is_word).collect();
+        self.table.freeze();
+        Vocabulary { table: self.table, rarity, is_word, log_counts }
     }
 }
 
