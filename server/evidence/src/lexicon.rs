@@ -1,0 +1,125 @@
+//! English words for words of other languages and for terms of common trades.
+//!
+//! The embedding and the descriptions are mostly English. A prompt in another language, or one that speaks of
+//! ibuprofen and never of medicine, gets the English words of the concepts it touches added at its end. The list is
+//! short and general; it knows no policy.
+
+use std::sync::LazyLock;
+
+use crate::grams::{extend, finish};
+use crate::table::Table;
+
+static LINES: &str = include_str!("../assets/lexicon.tsv");
+/// From here on scripts are written without spaces, or with endings joined to the word: terms match anywhere.
+const UNSPACED: char = '\u{2E80}';
+/// The longest unspaced term, in characters.
+const LONGEST: usize = 5;
+const START: u64 = 0x51_7C_C1_B7_27_22_0A_95;
+const WHOLE: u64 = 1;
+const STEM: u64 = 2;
+const INFIX: u64 = 3;
+
+struct Lexicon {
+    concepts: Vec<&'static str>,
+    terms: Table,
+    /// The concepts of each term, and whether the term is English.
+    targets: Vec<Vec<(u16, bool)>>,
+    /// Words that tell English, by hash.
+    common: Table,
+}
+
+static LEXICON: LazyLock<Lexicon> = LazyLock::new(Lexicon::new);
+
+fn hash(word: &str) -> u64 {
+    word.chars().fold(START, |hash, c| extend(hash, u64::from(c)))
+}
+
+impl Lexicon {
+    fn new() -> Self {
+        let mut lexicon =
+            Self { concepts: Vec::new(), terms: Table::new(), targets: Vec::new(), common: Table::new() };
+        for line in LINES.lines().filter(|line| !line.starts_with('#')) {
+            let mut cells = line.split('\t');
+            let (Some(kind), Some(concept), Some(terms)) = (cells.next(), cells.next(), cells.next()) else {
+                continue;
+            };
+            if kind == "common" {
+                for word in terms.split(' ') {
+                    lexicon.common.insert(finish(hash(word)));
+                }
+                continue;
+            }
+            let number = lexicon.concepts.len() as u16;
+            lexicon.concepts.push(concept);
+            for term in terms.split(' ') {
+                lexicon.add(term, number, kind == "english");
+            }
+        }
+        lexicon
+    }
+
+    fn add(&mut self, term: &str, concept: u16, english: bool) {
+        let kind = match term.chars().next() {
+            Some(c) if c >= UNSPACED => INFIX,
+            _ if term.ends_with('*') => STEM,
+            _ => WHOLE,
+        };
+        let (id, new) = self.terms.insert(finish(hash(term.trim_end_matches('*')) ^ kind));
+        if new {
+            self.targets.push(Vec::new());
+        }
+        self.targets[id as usize].push((concept, english));
+    }
+
+    fn note(&self, hash: u64, word: &str, found: &mut Vec<(u16, bool)>) {
+        let Some(id) = self.terms.get(finish(hash)) else { return };
+        for &(concept, english) in &self.targets[id as usize] {
+            let known = self.concepts[concept as usize].split(' ').any(|w| word.starts_with(w));
+            let sure = english || !word.is_ascii();
+            if !known {
+                match found.iter_mut().find(|seen| seen.0 == concept) {
+                    Some(seen) => seen.1 |= sure,
+                    None => found.push((concept, sure)),
+                }
+            }
+        }
+    }
+}
+
+/// Adds the English words of all concepts that a lower-cased text touches.
+pub(crate) fn expand(text: &mut String) {
+    let lexicon = &*LEXICON;
+    let mut found: Vec<(u16, bool)> = Vec::new();
+    let (mut words, mut common) = (0u32, 0u32);
+    let edge = |c: char| !(c.is_alphanumeric() || matches!(c, '_' | '-' | '+' | '#' | '\'' | '.'));
+    for word in text.split(edge) {
+        let word = word.trim_matches(['.', '-', '\'']);
+        if word.is_empty() {
+            continue;
+        }
+        let mut hash = START;
+        for (at, c) in word.char_indices() {
+            hash = extend(hash, u64::from(c));
+            if at > 0 {
+                lexicon.note(hash ^ STEM, word, &mut found);
+            }
+            if c >= UNSPACED {
+                let mut infix = START;
+                for c in word[at..].chars().take(LONGEST) {
+                    infix = extend(infix, u64::from(c));
+                    lexicon.note(infix ^ INFIX, word, &mut found);
+                }
+            }
+        }
+        lexicon.note(hash ^ WHOLE, word, &mut found);
+        words += 1;
+        common += u32::from(lexicon.common.get(finish(hash)).is_some());
+    }
+    let english = common as f32 >= crate::knob("eng", 0.25) * words as f32;
+    for (concept, sure) in found {
+        if sure || !english {
+            text.push(' ');
+            text.push_str(lexicon.concepts[concept as usize]);
+        }
+    }
+}
