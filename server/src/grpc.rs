@@ -34,7 +34,11 @@ pub struct Grpc {
 impl Grpc {
     /// The service on an engine. `source` is what `ReloadPolicy` reads again.
     pub fn new(engine: Arc<Engine>, source: Arc<PolicySource>, access: Access) -> Self {
-        Grpc { engine, source, access }
+        Grpc {
+            engine,
+            source,
+            access,
+        }
     }
 
     fn decide(&self, request: v1::RouteRequest) -> Result<v1::RouteResponse, Status> {
@@ -48,8 +52,20 @@ impl Grpc {
             to_proto::cache_word(decided.cache),
             took.as_secs_f64(),
         );
-        let frame = Frame { decision_id: decided.id, request_id, cache: decided.cache, took };
-        Ok(to_proto::response(&decided.snapshot.policy, &decided.decision, frame))
+        for lost in &decided.decision.degraded {
+            metrics::degraded(lost.code);
+        }
+        let frame = Frame {
+            decision_id: decided.id,
+            request_id,
+            cache: decided.cache,
+            took,
+        };
+        Ok(to_proto::response(
+            &decided.snapshot.policy,
+            &decided.decision,
+            frame,
+        ))
     }
 }
 
@@ -63,10 +79,7 @@ fn supported(request: &v1::RouteRequest) -> Result<(), Status> {
 
 #[tonic::async_trait]
 impl RouterService for Grpc {
-    async fn route(
-        &self,
-        request: Request<v1::RouteRequest>,
-    ) -> Result<Response<v1::RouteResponse>, Status> {
+    async fn route(&self, request: Request<v1::RouteRequest>) -> Result<Response<v1::RouteResponse>, Status> {
         self.decide(request.into_inner()).map(Response::new)
     }
 
@@ -77,7 +90,9 @@ impl RouterService for Grpc {
         if explain::is_administrative(request.get_ref()) {
             self.access.administrative(request.metadata())?;
         }
-        explain::explain(self, request.into_inner()).await.map(Response::new)
+        explain::explain(self, request.into_inner())
+            .await
+            .map(Response::new)
     }
 
     async fn reload_policy(

@@ -110,7 +110,15 @@ pub async fn bind(
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let grpc_addr = listener.local_addr().map_err(failed)?;
     let (health, ready) = (Health::new().await, watch::Sender::new(false));
-    Ok(Bound { grpc_addr, listener, settings, engine, source, health, ready })
+    Ok(Bound {
+        grpc_addr,
+        listener,
+        settings,
+        engine,
+        source,
+        health,
+        ready,
+    })
 }
 
 impl Bound {
@@ -125,7 +133,14 @@ impl Bound {
     /// When the descriptors or the transport fail.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
         let routes = self.routes()?;
-        let Bound { settings, engine, listener, health, ready, .. } = self;
+        let Bound {
+            settings,
+            engine,
+            listener,
+            health,
+            ready,
+            ..
+        } = self;
         let server = tonic::transport::Server::builder()
             .max_concurrent_streams(settings.max_concurrent_streams)
             .http2_keepalive_interval(Some(settings.keepalive))
@@ -155,7 +170,9 @@ impl Bound {
         let _ = stop.send(());
         match tokio::time::timeout(settings.stop_deadline, serving).await {
             Ok(result) => result?,
-            Err(_) => tracing::warn!(deadline = ?settings.stop_deadline, "stopped with calls or watches still open"),
+            Err(_) => {
+                tracing::warn!(deadline = ?settings.stop_deadline, "stopped with calls or watches still open")
+            }
         }
         Ok(())
     }
@@ -163,7 +180,8 @@ impl Bound {
     fn routes(&self) -> Result<Routes, ServeError> {
         let access = Access::new(self.grpc_addr, self.settings.allow_push);
         let grpc = Grpc::new(self.engine.clone(), self.source.clone(), access);
-        let service = RouterServiceServer::new(grpc).max_decoding_message_size(self.settings.max_message_bytes);
+        let service =
+            RouterServiceServer::new(grpc).max_decoding_message_size(self.settings.max_message_bytes);
         let health = HealthServer::new(HealthService::from_health_reporter(self.health.reporter()));
         let reflection = || {
             tonic_reflection::server::Builder::configure()

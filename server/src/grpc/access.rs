@@ -20,7 +20,10 @@ impl Access {
     /// The rules for the address that the listener itself is bound to. The peer's address says nothing: behind a sidecar
     /// or a port-forward every caller looks local.
     pub fn new(listener: SocketAddr, allow_push: bool) -> Self {
-        Access { administrative: listener.ip().to_canonical().is_loopback(), push: allow_push }
+        Access {
+            administrative: listener.ip().to_canonical().is_loopback(),
+            push: allow_push,
+        }
     }
 
     /// Lets an administrative call pass.
@@ -49,7 +52,8 @@ impl Access {
         if self.push {
             return Ok(());
         }
-        let message = "policy_yaml: pushing a policy is switched off here; change the configured source instead";
+        let message =
+            "policy_yaml: pushing a policy is switched off here; change the configured source instead";
         Err(Failure::new(Code::PermissionDenied, reason::PUSH_FORBIDDEN, message).status())
     }
 }
@@ -74,7 +78,11 @@ mod tests {
         }
         for closed in ["0.0.0.0:1", "[::]:1", "10.0.0.1:1"] {
             assert_eq!(code(closed, None), Some(Code::Unauthenticated), "{closed}");
-            assert_eq!(code(closed, Some("Bearer x")), Some(Code::PermissionDenied), "{closed}");
+            assert_eq!(
+                code(closed, Some("Bearer x")),
+                Some(Code::PermissionDenied),
+                "{closed}"
+            );
         }
     }
 }

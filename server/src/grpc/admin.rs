@@ -12,8 +12,10 @@ use crate::grpc::status::Failure;
 use crate::grpc::to_proto::{milliseconds, number, timestamp};
 use crate::grpc::violations::Violations;
 use crate::grpc::{Grpc, blocking, status};
-use crate::policy_test::TestReport;
+use crate::metrics;
+use crate::policy_test::{TestReport, TestResult};
 use crate::store::{LastError, PolicyInfo, ReloadError, ReloadOptions, ReloadReport};
+use crate::watcher;
 
 /// The source of a policy that came with a call.
 pub(super) const PUSHED: &str = "rpc";
@@ -23,7 +25,12 @@ pub(super) async fn reload(
     grpc: &Grpc,
     request: v1::ReloadPolicyRequest,
 ) -> Result<v1::ReloadPolicyResponse, Status> {
-    let v1::ReloadPolicyRequest { dry_run, expected_checksum, policy_yaml, run_tests } = request;
+    let v1::ReloadPolicyRequest {
+        dry_run,
+        expected_checksum,
+        policy_yaml,
+        run_tests,
+    } = request;
     if policy_yaml.is_some() {
         grpc.access.push()?;
     }
@@ -33,14 +40,18 @@ pub(super) async fn reload(
         return Err(status::invalid(wrong));
     }
     let expected_checksum = (!expected.is_empty()).then_some(expected);
-    let options = ReloadOptions { dry_run, expected_checksum, run_tests };
+    let options = ReloadOptions {
+        dry_run,
+        expected_checksum,
+        run_tests,
+    };
     let (store, configured) = (grpc.engine.store().clone(), grpc.source.clone());
-    let report = blocking(move || match policy_yaml {
+    let done = blocking(move || match policy_yaml {
         Some(yaml) => store.reload(yaml.as_bytes(), PUSHED, &options),
         None => match configured.read() {
             Ok((bytes, name)) => store.reload(&bytes, &name, &options),
             Err(error) => {
-                let problem = unreadable(&error);
+                let problem = watcher::unreadable(&error.to_string());
                 if !dry_run {
                     store.unreadable(problem.clone());
                 }
@@ -49,38 +60,42 @@ pub(super) async fn reload(
         },
     })
     .await?;
-    match report {
+    if !dry_run {
+        metrics::reload(done.as_ref().map_or_else(watcher::result_of, |_| "applied"));
+    }
+    match done {
         Ok(report) => Ok(reloaded(report, dry_run)),
         // Only a source that cannot be read ends here: the store reports every other problem of a dry run itself.
         Err(ReloadError::Invalid(diagnostics)) if dry_run => {
             let diagnostics = diagnostics.iter().map(diagnostic).collect();
-            Ok(v1::ReloadPolicyResponse { diagnostics, ..v1::ReloadPolicyResponse::default() })
+            Ok(v1::ReloadPolicyResponse {
+                diagnostics,
+                ..v1::ReloadPolicyResponse::default()
+            })
         }
         Err(error) => Err(failed(error)),
-    }
-}
-
-fn unreadable(error: &std::io::Error) -> Diagnostic {
-    Diagnostic {
-        severity: Severity::Error,
-        code: "unreadable",
-        path: String::new(),
-        line: 0,
-        column: 0,
-        message: format!("the configured source cannot be read: {error}"),
-        hint: "check the path and its permissions".to_owned(),
     }
 }
 
 /// Which policy is in force.
 pub(super) fn get(grpc: &Grpc) -> Result<v1::GetPolicyResponse, Status> {
     let store = grpc.engine.store();
-    let snapshot = store.current().ok_or_else(|| status::engine(crate::engine::EngineError::NoPolicy))?;
+    let snapshot = store
+        .current()
+        .ok_or_else(|| status::engine(crate::engine::EngineError::NoPolicy))?;
     let (policy, info) = (&*snapshot.policy, &snapshot.info);
-    let ids = |models: &[usize]| models.iter().map(|&model| policy.models[model].id.clone()).collect();
+    let ids = |models: &[usize]| {
+        models
+            .iter()
+            .map(|&model| policy.models[model].id.clone())
+            .collect()
+    };
     let routes = policy.routes.iter().map(|route| v1::PolicyRoute {
         name: route.name.clone(),
-        domain: route.domain.map(|domain| policy.domains[domain].name.clone()).unwrap_or_default(),
+        domain: route
+            .domain
+            .map(|domain| policy.domains[domain].name.clone())
+            .unwrap_or_default(),
         description: route.description.clone(),
         model_ids: ids(&route.models),
     });
@@ -94,22 +109,34 @@ pub(super) fn get(grpc: &Grpc) -> Result<v1::GetPolicyResponse, Status> {
         source: info.source.clone(),
         load_time: Some(timestamp(info.load_time)),
         last_error: store.last_error().map(|error| last_error(&error)),
-        models: policy.models.iter().map(|model| self::model(policy, model)).collect(),
+        models: policy
+            .models
+            .iter()
+            .map(|model| self::model(policy, model))
+            .collect(),
         routes: routes.collect(),
         aliases: aliases.collect(),
     })
 }
 
 fn model(policy: &Policy, model: &Model) -> v1::PolicyModel {
-    let route_quality = model.quality_by_route.iter().map(|&(route, quality)| {
-        (policy.routes[route].name.clone(), quality)
-    });
-    let price = |Price { input, output, cached_input }: Price| v1::Price {
+    let route_quality = model
+        .quality_by_route
+        .iter()
+        .map(|&(route, quality)| (policy.routes[route].name.clone(), quality));
+    let price = |Price {
+                     input,
+                     output,
+                     cached_input,
+                 }: Price| v1::Price {
         input: Some(input),
         output: Some(output),
         cached_input,
     };
-    let latency = |Latency { first_token_ms, tokens_per_second }: Latency| v1::Latency {
+    let latency = |Latency {
+                       first_token_ms,
+                       tokens_per_second,
+                   }: Latency| v1::Latency {
         first_token_duration: Some(milliseconds(first_token_ms)),
         tokens_per_second: Some(tokens_per_second),
     };
@@ -140,12 +167,21 @@ fn last_error(error: &LastError) -> v1::PolicyError {
 }
 
 fn reloaded(report: ReloadReport, dry_run: bool) -> v1::ReloadPolicyResponse {
-    let valid = report.diagnostics.iter().all(|found| found.severity != Severity::Error);
+    let valid = report
+        .diagnostics
+        .iter()
+        .all(|found| found.severity != Severity::Error);
     // Of a dry run, the policy that was checked; it came into force at no time.
-    let current = report.current.filter(|_| valid).map(|current| match (dry_run, policy_info(&current)) {
-        (true, checked) => v1::PolicyInfo { load_time: None, ..checked },
-        (false, loaded) => loaded,
-    });
+    let current = report
+        .current
+        .filter(|_| valid)
+        .map(|current| match (dry_run, policy_info(&current)) {
+            (true, checked) => v1::PolicyInfo {
+                load_time: None,
+                ..checked
+            },
+            (false, loaded) => loaded,
+        });
     let failed = report.tests.iter().flat_map(failed_tests);
     let diagnostics = report.diagnostics.iter().map(diagnostic).chain(failed).collect();
     let churn = v1::Churn {
@@ -196,8 +232,12 @@ fn diagnostic(found: &Diagnostic) -> v1::Diagnostic {
 
 /// A test that fails is an error of the policy.
 fn failed_tests(report: &TestReport) -> Vec<v1::Diagnostic> {
-    let failed = report.results.iter().enumerate().filter(|(_, result)| !result.failures.is_empty());
-    let diagnostic = |(index, result): (usize, &crate::policy_test::TestResult)| v1::Diagnostic {
+    let failed = report
+        .results
+        .iter()
+        .enumerate()
+        .filter(|(_, result)| !result.failures.is_empty());
+    let diagnostic = |(index, result): (usize, &TestResult)| v1::Diagnostic {
         severity: v1::Severity::Error.into(),
         code: "test_failed".to_owned(),
         path: format!("tests[{index}]"),
@@ -210,14 +250,30 @@ fn failed_tests(report: &TestReport) -> Vec<v1::Diagnostic> {
 }
 
 fn diff(diff: PolicyDiff) -> v1::PolicyDiff {
-    let names = |Changes { added, removed, changed }| Some(v1::NameDiff { added, removed, changed });
-    v1::PolicyDiff { routes: names(diff.routes), models: names(diff.models), rules: names(diff.rules) }
+    let names = |Changes {
+                     added,
+                     removed,
+                     changed,
+                 }| {
+        Some(v1::NameDiff {
+            added,
+            removed,
+            changed,
+        })
+    };
+    v1::PolicyDiff {
+        routes: names(diff.routes),
+        models: names(diff.models),
+        rules: names(diff.rules),
+    }
 }
 
 fn failed(error: ReloadError) -> Status {
     let message = error.to_string();
     match error {
-        ReloadError::Invalid(diagnostics) => bad_policy(message, diagnostics.iter().map(diagnostic).collect()),
+        ReloadError::Invalid(diagnostics) => {
+            bad_policy(message, diagnostics.iter().map(diagnostic).collect())
+        }
         ReloadError::TestsFailed(report) => bad_policy(message, failed_tests(&report)),
         ReloadError::Conflict { expected, current } => status::conflict(&expected, &current),
     }
@@ -225,7 +281,10 @@ fn failed(error: ReloadError) -> Status {
 
 /// The policy is bad: paths into it, the errors first.
 pub(super) fn invalid_policy(diagnostics: &[Diagnostic]) -> Status {
-    let errors = diagnostics.iter().filter(|found| found.severity == Severity::Error).count();
+    let errors = diagnostics
+        .iter()
+        .filter(|found| found.severity == Severity::Error)
+        .count();
     let message = format!("policy_yaml: the policy has {errors} error(s)");
     bad_policy(message, diagnostics.iter().map(diagnostic).collect())
 }
@@ -237,7 +296,9 @@ fn bad_policy(mut message: String, mut diagnostics: Vec<v1::Diagnostic>) -> Stat
     if let Some(first) = violations.first() {
         message = format!("{message}; first: {}: {}", first.field, first.description);
     }
-    Failure::new(Code::InvalidArgument, reason::INVALID_POLICY, message).violations(violations, 0).status()
+    Failure::new(Code::InvalidArgument, reason::INVALID_POLICY, message)
+        .violations(violations, 0)
+        .status()
 }
 
 /// `line:column: message (hint)` at its path.

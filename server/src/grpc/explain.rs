@@ -31,9 +31,16 @@ pub(super) fn is_administrative(request: &v1::ExplainRequest) -> bool {
 /// Explains a request or an earlier decision.
 pub(super) async fn explain(grpc: &Grpc, request: v1::ExplainRequest) -> Result<v1::ExplainResponse, Status> {
     let start = Instant::now();
-    let v1::ExplainRequest { target, policy_yaml, include_prompt } = request;
+    let v1::ExplainRequest {
+        target,
+        policy_yaml,
+        include_prompt,
+    } = request;
     match target {
-        None => Err(status::invalid_field("target", "is not set; give a `request` or a `decision_id`")),
+        None => Err(status::invalid_field(
+            "target",
+            "is not set; give a `request` or a `decision_id`",
+        )),
         Some(Target::Request(asked)) => request_now(grpc, asked, policy_yaml, include_prompt, start).await,
         Some(Target::DecisionId(id)) => earlier(grpc, &id, policy_yaml, include_prompt, start).await,
     }
@@ -54,14 +61,29 @@ async fn request_now(
         None => grpc.engine.snapshot(&asked).map_err(status::engine)?,
     };
     asked.query.read_cache = false;
-    let Settled { outcome, evidence, probes } = settle(&snapshot, &asked.query, &asked.conversation, None);
+    let Settled {
+        outcome,
+        evidence,
+        probes,
+    } = settle(&snapshot, &asked.query, &asked.conversation, None);
     outcome.map_err(|refused| status::engine(EngineError::Refused(refused)))?;
     let explained = signalbox_decide::explain(&snapshot.policy, &asked.query, &evidence);
     let explanation =
         explained.map_err(|probe| status::internal(&format!("`{}` is missing", probe.as_str())))?;
-    let frame = Frame { decision_id: Uuid::now_v7(), request_id, cache: CacheStatus::Bypass, took: start.elapsed() };
-    let steps = probes.iter().map(|run| trace::step(run.probe, &evidence, Some(run.duration)));
-    let prompt = if include_prompt { prompt(&asked.conversation) } else { String::new() };
+    let frame = Frame {
+        decision_id: Uuid::now_v7(),
+        request_id,
+        cache: CacheStatus::Bypass,
+        took: start.elapsed(),
+    };
+    let steps = probes
+        .iter()
+        .map(|run| trace::step(run.probe, &evidence, Some(run.duration)));
+    let prompt = if include_prompt {
+        prompt(&asked.conversation)
+    } else {
+        String::new()
+    };
     Ok(v1::ExplainResponse {
         steps: steps.collect(),
         prompt,
@@ -74,9 +96,13 @@ async fn compile(grpc: &Grpc, yaml: String) -> Result<Snapshot, Status> {
     let store = grpc.engine.store().clone();
     let compiled = blocking(move || {
         let before = store.current();
-        store.compiler().compile(yaml.as_bytes(), admin::PUSHED, before.as_deref())
+        store
+            .compiler()
+            .compile(yaml.as_bytes(), admin::PUSHED, before.as_deref())
     });
-    let (snapshot, _) = compiled.await?.map_err(|diagnostics| admin::invalid_policy(&diagnostics))?;
+    let (snapshot, _) = compiled
+        .await?
+        .map_err(|diagnostics| admin::invalid_policy(&diagnostics))?;
     Ok(snapshot)
 }
 
@@ -103,31 +129,50 @@ async fn earlier(
         }
         None => {
             let gone = "was made by a policy that has been replaced and is no longer held";
-            (record.policy.upgrade().ok_or_else(|| unknown(gone))?, record.evidence.clone())
+            (
+                record.policy.upgrade().ok_or_else(|| unknown(gone))?,
+                record.evidence.clone(),
+            )
         }
     };
-    let query = Query { read_cache: false, ..record.query.clone() };
+    let query = Query {
+        read_cache: false,
+        ..record.query.clone()
+    };
     let explanation = match signalbox_decide::explain(&policy, &query, &evidence) {
         Ok(explanation) => explanation,
         Err(probe) => return Ok(undecidable(probe)),
     };
-    let frame =
-        Frame { decision_id: id, request_id: String::new(), cache: CacheStatus::Bypass, took: start.elapsed() };
+    let frame = Frame {
+        decision_id: id,
+        request_id: String::new(),
+        cache: CacheStatus::Bypass,
+        took: start.elapsed(),
+    };
     let asked = !matches!(evidence.embedding, Answer::NotAsked) && explanation.scores.is_some();
     let steps = asked.then(|| trace::step(Probe::Embedding, &evidence, None));
-    Ok(v1::ExplainResponse { steps: steps.into_iter().collect(), ..answer(&policy, &explanation, frame)? })
+    Ok(v1::ExplainResponse {
+        steps: steps.into_iter().collect(),
+        ..answer(&policy, &explanation, frame)?
+    })
 }
 
 fn checked(id: &str, include_prompt: bool) -> Result<Uuid, Violations> {
     let mut wrong = Violations::default();
     if include_prompt {
-        wrong.add("include_prompt", "only works with a `request`: recorded evidence holds no text");
+        wrong.add(
+            "include_prompt",
+            "only works with a `request`: recorded evidence holds no text",
+        );
     }
     match Uuid::try_parse(id) {
         Ok(id) if wrong.is_empty() => Ok(id),
         Ok(_) => Err(wrong),
         Err(_) => {
-            wrong.add("decision_id", "is not a UUID; give `decision_id` as Route returned it");
+            wrong.add(
+                "decision_id",
+                "is not a UUID; give `decision_id` as Route returned it",
+            );
             Err(wrong)
         }
     }
@@ -149,8 +194,15 @@ fn undecidable(probe: Probe) -> v1::ExplainResponse {
         probe.as_str()
     );
     let text = format!("undecidable: routes: {detail}\n");
-    let undecidable = vec![v1::Undecidable { path: "routes".to_owned(), detail }];
-    v1::ExplainResponse { undecidable, text, ..v1::ExplainResponse::default() }
+    let undecidable = vec![v1::Undecidable {
+        path: "routes".to_owned(),
+        detail,
+    }];
+    v1::ExplainResponse {
+        undecidable,
+        text,
+        ..v1::ExplainResponse::default()
+    }
 }
 
 /// Everything but the steps.
@@ -172,6 +224,9 @@ fn prompt(conversation: &Conversation) -> String {
         Role::Assistant => "assistant",
         Role::Tool => "tool",
     };
-    let lines = conversation.messages.iter().map(|m| format!("{}: {}", word(m.role), m.content));
+    let lines = conversation
+        .messages
+        .iter()
+        .map(|m| format!("{}: {}", word(m.role), m.content));
     lines.collect::<Vec<_>>().join("\n")
 }

@@ -21,8 +21,8 @@ const MAX_ATTACHMENTS: usize = 256;
 /// Most entries of any other list.
 const MAX_ENTRIES: usize = 64;
 /// The longest duration that protobuf defines, in seconds: 10,000 years.
-const MAX_SECONDS: i64 = 315_576_000_000;
-const NANOS_IN_A_SECOND: i32 = 1_000_000_000;
+const MAX_SECONDS: u64 = 315_576_000_000;
+const NANOS_IN_A_SECOND: u32 = 1_000_000_000;
 
 /// The request's id, generated when there is none, and the request in the engine's terms.
 ///
@@ -65,7 +65,16 @@ pub(crate) fn asked(request: v1::RouteRequest) -> Result<(String, Asked), Violat
         id if id.is_empty() => Uuid::now_v7().to_string(),
         id => id,
     };
-    Ok((request_id, Asked { query, conversation, cache, min_policy_version, policy_checksum }))
+    Ok((
+        request_id,
+        Asked {
+            query,
+            conversation,
+            cache,
+            min_policy_version,
+            policy_checksum,
+        },
+    ))
 }
 
 fn named(field: &str, name: String, wrong: &mut Violations) -> Option<String> {
@@ -84,7 +93,11 @@ fn conversation(messages: Vec<v1::Message>, decided: bool, wrong: &mut Violation
         wrong.add("messages", advice);
     }
     let messages = messages.into_iter().enumerate();
-    Conversation { messages: messages.map(|(index, message)| one_message(index, message, wrong)).collect() }
+    Conversation {
+        messages: messages
+            .map(|(index, message)| one_message(index, message, wrong))
+            .collect(),
+    }
 }
 
 fn one_message(index: usize, message: v1::Message, wrong: &mut Violations) -> Message {
@@ -110,17 +123,32 @@ fn one_message(index: usize, message: v1::Message, wrong: &mut Violations) -> Me
         let field = format_args!("messages[{index}].attachments");
         wrong.count(field, message.attachments.len(), MAX_ATTACHMENTS);
     }
-    let attachments = message.attachments.iter().take(MAX_ATTACHMENTS).map(|attachment| {
-        let tokens = u64::from(attachment.tokens.unwrap_or(0));
-        (modality(attachment.modality).unwrap_or_default().to_owned(), tokens)
-    });
+    let attachments = message
+        .attachments
+        .iter()
+        .take(MAX_ATTACHMENTS)
+        .map(|attachment| {
+            let tokens = u64::from(attachment.tokens.unwrap_or(0));
+            (
+                modality(attachment.modality).unwrap_or_default().to_owned(),
+                tokens,
+            )
+        });
     let attachments = attachments.collect();
-    Message { role, content: message.content, has_tool_calls: message.has_tool_calls, attachments }
+    Message {
+        role,
+        content: message.content,
+        has_tool_calls: message.has_tool_calls,
+        attachments,
+    }
 }
 
 /// Bytes of text and tokens of attachments.
 fn sizes(message: &Message) -> (usize, u64) {
-    let tokens = message.attachments.iter().fold(0u64, |sum, (_, tokens)| sum.saturating_add(*tokens));
+    let tokens = message
+        .attachments
+        .iter()
+        .fold(0u64, |sum, (_, tokens)| sum.saturating_add(*tokens));
     (message.content.len(), tokens)
 }
 
@@ -138,7 +166,10 @@ fn modality(number: i32) -> Option<&'static str> {
 
 /// Sorted, without repeats, without text.
 fn modalities_of(conversation: &Conversation) -> Vec<String> {
-    let attachments = conversation.messages.iter().flat_map(|message| &message.attachments);
+    let attachments = conversation
+        .messages
+        .iter()
+        .flat_map(|message| &message.attachments);
     let mut names: Vec<&str> = attachments.map(|(name, _)| name.as_str()).collect();
     names.sort_unstable();
     names.dedup();
@@ -147,8 +178,18 @@ fn modalities_of(conversation: &Conversation) -> Vec<String> {
 }
 
 fn requirements(given: v1::Requirements, wrong: &mut Violations) -> Requirements {
-    wrong.texts("requirements.capabilities", &given.capabilities, MAX_ENTRIES, MAX_NAME_BYTES);
-    wrong.texts("requirements.regions", &given.regions, MAX_ENTRIES, MAX_NAME_BYTES);
+    wrong.texts(
+        "requirements.capabilities",
+        &given.capabilities,
+        MAX_ENTRIES,
+        MAX_NAME_BYTES,
+    );
+    wrong.texts(
+        "requirements.regions",
+        &given.regions,
+        MAX_ENTRIES,
+        MAX_NAME_BYTES,
+    );
     let mut modalities = Vec::new();
     if wrong.count("requirements.modalities", given.modalities.len(), MAX_ENTRIES) {
         for (index, number) in given.modalities.iter().enumerate() {
@@ -178,11 +219,14 @@ fn requirements(given: v1::Requirements, wrong: &mut Violations) -> Requirements
 fn milliseconds(given: Option<prost_types::Duration>, wrong: &mut Violations) -> Option<f64> {
     let field = "requirements.max_latency_duration";
     let prost_types::Duration { seconds, nanos } = given?;
-    let formed = seconds.abs() <= MAX_SECONDS
-        && nanos.abs() < NANOS_IN_A_SECOND
+    let formed = seconds.unsigned_abs() <= MAX_SECONDS
+        && nanos.unsigned_abs() < NANOS_IN_A_SECOND
         && (seconds == 0 || nanos == 0 || (seconds < 0) == (nanos < 0));
     if !formed {
-        wrong.add(field, "is not a valid duration; nanos go from 0 to 999,999,999 with the sign of seconds");
+        wrong.add(
+            field,
+            "is not a valid duration; nanos go from 0 to 999,999,999 with the sign of seconds",
+        );
     } else if seconds < 0 || nanos < 0 || (seconds == 0 && nanos == 0) {
         wrong.add(field, "is not above zero; give a longer duration or leave it out");
     }
@@ -190,7 +234,12 @@ fn milliseconds(given: Option<prost_types::Duration>, wrong: &mut Violations) ->
 }
 
 fn preferences(given: v1::Preferences, wrong: &mut Violations) -> Preferences {
-    wrong.texts("preferences.families", &given.families, MAX_ENTRIES, MAX_NAME_BYTES);
+    wrong.texts(
+        "preferences.families",
+        &given.families,
+        MAX_ENTRIES,
+        MAX_NAME_BYTES,
+    );
     let weights = given.weights.map(|given| {
         let mut weight = |field: &str, value: Option<f64>| wrong.amount(field, value).unwrap_or(0.0);
         let weights = Weights {
@@ -198,8 +247,14 @@ fn preferences(given: v1::Preferences, wrong: &mut Violations) -> Preferences {
             cost: weight("preferences.weights.cost", given.cost),
             quality: weight("preferences.weights.quality", given.quality),
         };
-        if [weights.latency, weights.cost, weights.quality].iter().all(|weight| *weight == 0.0) {
-            wrong.add("preferences.weights", "are all 0; give at least one above 0, or leave them out");
+        if [weights.latency, weights.cost, weights.quality]
+            .iter()
+            .all(|weight| *weight == 0.0)
+        {
+            wrong.add(
+                "preferences.weights",
+                "are all 0; give at least one above 0, or leave them out",
+            );
         }
         weights
     });
@@ -209,7 +264,11 @@ fn preferences(given: v1::Preferences, wrong: &mut Violations) -> Preferences {
         Ok(v1::OptimizeFor::Quality) => Some(Objective::Best),
         Ok(v1::OptimizeFor::Unspecified) | Err(_) => None,
     };
-    Preferences { families: given.families, weights, optimize_for }
+    Preferences {
+        families: given.families,
+        weights,
+        optimize_for,
+    }
 }
 
 fn caller(given: v1::Caller, wrong: &mut Violations) -> Caller {
@@ -224,13 +283,21 @@ fn caller(given: v1::Caller, wrong: &mut Violations) -> Caller {
         for (name, value) in &given.labels {
             // A name that is too long or not printable is no path to show.
             if name.is_empty() || name.len() > MAX_NAME_BYTES || name.chars().any(char::is_control) {
-                wrong.add("caller.labels", format!("has a bad name; give 1 to {MAX_NAME_BYTES} printable bytes"));
+                wrong.add(
+                    "caller.labels",
+                    format!("has a bad name; give 1 to {MAX_NAME_BYTES} printable bytes"),
+                );
             } else {
                 wrong.text(format_args!("caller.labels[\"{name}\"]"), value, MAX_NAME_BYTES);
             }
         }
     }
-    Caller { tenant: given.tenant, tier: given.tier, session_id: given.session_id, labels: given.labels }
+    Caller {
+        tenant: given.tenant,
+        tier: given.tier,
+        session_id: given.session_id,
+        labels: given.labels,
+    }
 }
 
 fn attempts(given: Vec<v1::Attempt>, wrong: &mut Violations) -> Vec<Attempt> {
@@ -238,11 +305,26 @@ fn attempts(given: Vec<v1::Attempt>, wrong: &mut Violations) -> Vec<Attempt> {
         return Vec::new();
     }
     let mut attempts = Vec::with_capacity(given.len());
-    for (index, v1::Attempt { model_id, outcome, confidence }) in given.into_iter().enumerate() {
+    for (
+        index,
+        v1::Attempt {
+            model_id,
+            outcome,
+            confidence,
+        },
+    ) in given.into_iter().enumerate()
+    {
         if model_id.is_empty() {
-            wrong.add(format_args!("attempts[{index}].model_id"), "is empty; name the model that was tried");
+            wrong.add(
+                format_args!("attempts[{index}].model_id"),
+                "is empty; name the model that was tried",
+            );
         }
-        wrong.text(format_args!("attempts[{index}].model_id"), &model_id, MAX_NAME_BYTES);
+        wrong.text(
+            format_args!("attempts[{index}].model_id"),
+            &model_id,
+            MAX_NAME_BYTES,
+        );
         wrong.fraction(format_args!("attempts[{index}].confidence"), confidence);
         let outcome = match v1::AttemptOutcome::try_from(outcome) {
             Ok(v1::AttemptOutcome::Error) => AttemptOutcome::Error,
@@ -254,7 +336,11 @@ fn attempts(given: Vec<v1::Attempt>, wrong: &mut Violations) -> Vec<Attempt> {
             Ok(v1::AttemptOutcome::Success) => continue,
             Ok(v1::AttemptOutcome::Unspecified) | Err(_) => AttemptOutcome::Unspecified,
         };
-        attempts.push(Attempt { model_id, outcome, confidence });
+        attempts.push(Attempt {
+            model_id,
+            outcome,
+            confidence,
+        });
     }
     attempts
 }

@@ -51,12 +51,20 @@ pub(crate) struct Failure {
 impl Failure {
     pub(crate) fn new(code: Code, reason: &'static str, message: impl Into<String>) -> Self {
         let (message, details) = (message.into(), ErrorDetails::new());
-        Failure { code, reason, message, metadata: HashMap::new(), details, omitted: 0 }
+        Failure {
+            code,
+            reason,
+            message,
+            metadata: HashMap::new(),
+            details,
+            omitted: 0,
+        }
     }
 
     /// Adds one value to `ErrorInfo.metadata`.
     pub(crate) fn with(mut self, key: &str, value: impl Display) -> Self {
-        self.metadata.insert(key.to_owned(), clip(&value.to_string(), ENTRY_BYTES));
+        self.metadata
+            .insert(key.to_owned(), clip(&value.to_string(), ENTRY_BYTES));
         self
     }
 
@@ -69,9 +77,14 @@ impl Failure {
     pub(crate) fn violations(mut self, list: Vec<FieldViolation>, omitted: usize) -> Self {
         let (mut kept, mut left) = (Vec::with_capacity(list.len()), LIST_BYTES);
         let all = list.len() + omitted;
-        for FieldViolation { field, description, .. } in list {
+        for FieldViolation {
+            field, description, ..
+        } in list
+        {
             let (field, description) = (clip(&field, ENTRY_BYTES), clip(&description, ENTRY_BYTES));
-            let Some(rest) = left.checked_sub(field.len() + description.len() + ENTRY_OVERHEAD) else { break };
+            let Some(rest) = left.checked_sub(field.len() + description.len() + ENTRY_OVERHEAD) else {
+                break;
+            };
             left = rest;
             kept.push(FieldViolation::new(field, description));
         }
@@ -108,9 +121,11 @@ impl Failure {
         let mut message = clip(&self.message, MAX_MESSAGE_BYTES - end.len());
         message.push_str(&end);
         if self.omitted > 0 {
-            self.metadata.insert("omitted".to_owned(), self.omitted.to_string());
+            self.metadata
+                .insert("omitted".to_owned(), self.omitted.to_string());
         }
-        self.details.set_error_info(self.reason, ERROR_DOMAIN, self.metadata);
+        self.details
+            .set_error_info(self.reason, ERROR_DOMAIN, self.metadata);
         Status::with_error_details(self.code, message, self.details)
     }
 }
@@ -126,7 +141,9 @@ pub(crate) fn invalid(violations: Violations) -> Status {
         }
         None => "the request is not valid".to_owned(),
     };
-    Failure::new(Code::InvalidArgument, reason::INVALID_REQUEST, message).violations(list, omitted).status()
+    Failure::new(Code::InvalidArgument, reason::INVALID_REQUEST, message)
+        .violations(list, omitted)
+        .status()
 }
 
 /// One bad field.
@@ -146,17 +163,21 @@ pub(crate) fn malformed(detail: &str) -> Status {
 pub(crate) fn engine(error: EngineError) -> Status {
     let message = error.to_string();
     match error {
-        EngineError::NoPolicy => Failure::new(Code::Unavailable, reason::POLICY_NOT_LOADED, message).retry().status(),
+        EngineError::NoPolicy => Failure::new(Code::Unavailable, reason::POLICY_NOT_LOADED, message)
+            .retry()
+            .status(),
         EngineError::Behind { have, want } => Failure::new(Code::Unavailable, reason::POLICY_BEHIND, message)
             .with("version", have)
             .with("wanted", want)
             .retry()
             .status(),
-        EngineError::OtherPolicy { have, want } => Failure::new(Code::Unavailable, reason::POLICY_BEHIND, message)
-            .with("checksum", have)
-            .with("wanted", want)
-            .retry()
-            .status(),
+        EngineError::OtherPolicy { have, want } => {
+            Failure::new(Code::Unavailable, reason::POLICY_BEHIND, message)
+                .with("checksum", have)
+                .with("wanted", want)
+                .retry()
+                .status()
+        }
         EngineError::Refused(why) => refused(why),
     }
 }
@@ -205,15 +226,23 @@ fn refusal((model, refusals): &(String, Vec<Refusal>)) -> String {
 /// A decision that is not in the ring, or whose policy is gone.
 pub(crate) fn unknown_decision(id: Uuid, why: &str) -> Status {
     let message = format!("decision_id: {id} {why}; explain the request itself instead");
-    Failure::new(Code::NotFound, reason::UNKNOWN_DECISION, message).with("decision_id", id).status()
+    Failure::new(Code::NotFound, reason::UNKNOWN_DECISION, message)
+        .with("decision_id", id)
+        .status()
 }
 
 /// Compare-and-swap failed.
 pub(crate) fn conflict(expected: &str, current: &str) -> Status {
-    let message = format!("expected_checksum: the policy in force is {current}, not {expected}; read it again and retry");
-    let mut failure = Failure::new(Code::Aborted, reason::CHECKSUM_MISMATCH, message).with("current", current);
-    let violation =
-        PreconditionViolation::new("CHECKSUM", "expected_checksum", format!("the policy in force is {current}"));
+    let message = format!(
+        "expected_checksum: the policy in force is {current}, not {expected}; read it again and retry"
+    );
+    let mut failure =
+        Failure::new(Code::Aborted, reason::CHECKSUM_MISMATCH, message).with("current", current);
+    let violation = PreconditionViolation::new(
+        "CHECKSUM",
+        "expected_checksum",
+        format!("the policy in force is {current}"),
+    );
     failure.details.set_precondition_failure(vec![violation]);
     failure.status()
 }
@@ -221,13 +250,18 @@ pub(crate) fn conflict(expected: &str, current: &str) -> Status {
 /// Part of the contract that this version does not have yet: refused rather than ignored.
 pub(crate) fn not_supported(what: &str) -> Status {
     let message = format!("{what} is not supported by this version of the server");
-    Failure::new(Code::Unimplemented, reason::NOT_SUPPORTED, message).with("what", what).status()
+    Failure::new(Code::Unimplemented, reason::NOT_SUPPORTED, message)
+        .with("what", what)
+        .status()
 }
 
 /// The message is above the limit.
 pub(crate) fn too_large(limit: usize) -> Status {
-    let message = format!("the message is above the limit of {limit} bytes; send an excerpt and `input_tokens`");
-    Failure::new(Code::ResourceExhausted, reason::MESSAGE_TOO_LARGE, message).with("limit_bytes", limit).status()
+    let message =
+        format!("the message is above the limit of {limit} bytes; send an excerpt and `input_tokens`");
+    Failure::new(Code::ResourceExhausted, reason::MESSAGE_TOO_LARGE, message)
+        .with("limit_bytes", limit)
+        .status()
 }
 
 /// The caller's deadline passed.
@@ -239,7 +273,9 @@ pub(crate) fn deadline(limit: Duration) -> Status {
 /// The server is going down and takes up nothing new.
 pub(crate) fn draining() -> Status {
     let message = "this replica is shutting down; send the call again";
-    Failure::new(Code::Unavailable, reason::DRAINING, message).retry().status()
+    Failure::new(Code::Unavailable, reason::DRAINING, message)
+        .retry()
+        .status()
 }
 
 /// A defect: fixed text and an id that also stands in the log. `what` is logged and must hold no prompt text.
@@ -247,7 +283,9 @@ pub(crate) fn internal(what: &str) -> Status {
     let id = Uuid::now_v7();
     tracing::error!(%id, what, "internal error");
     let message = format!("internal error {id}; the server's log has the details");
-    Failure::new(Code::Internal, reason::INTERNAL, message).with("id", id).status()
+    Failure::new(Code::Internal, reason::INTERNAL, message)
+        .with("id", id)
+        .status()
 }
 
 #[cfg(test)]

@@ -21,7 +21,9 @@ pub(crate) struct Frame {
 /// A decision under `policy`, which must be the one that made it.
 pub(crate) fn response(policy: &Policy, decision: &Decision, frame: Frame) -> v1::RouteResponse {
     let id = |model: usize| policy.models[model].id.clone();
-    let single = v1::SinglePlan { model_id: id(decision.model) };
+    let single = v1::SinglePlan {
+        model_id: id(decision.model),
+    };
     let degraded = decision.degraded.iter().map(|lost| v1::Degradation {
         code: lost.code.to_owned(),
         detail: lost.detail.clone(),
@@ -30,19 +32,33 @@ pub(crate) fn response(policy: &Policy, decision: &Decision, frame: Frame) -> v1
         decision_id: frame.decision_id.to_string(),
         model_id: id(decision.model),
         fallback_model_ids: decision.fallbacks.iter().map(|&model| id(model)).collect(),
-        route: decision.route.map(|route| policy.routes[route].name.clone()).unwrap_or_default(),
+        route: decision
+            .route
+            .map(|route| policy.routes[route].name.clone())
+            .unwrap_or_default(),
         confidence: decision.confidence.map(probability),
         request_id: frame.request_id,
         source: source(decision.source).into(),
         cache_status: cache_status(frame.cache).into(),
-        policy: Some(v1::PolicyRef { version: policy.version, checksum: policy.checksum.clone() }),
+        policy: Some(v1::PolicyRef {
+            version: policy.version,
+            checksum: policy.checksum.clone(),
+        }),
         reason: decision.reason.clone(),
         processing_duration: Some(duration(frame.took)),
-        plan: Some(v1::Plan { kind: Some(v1::plan::Kind::Single(single)) }),
+        plan: Some(v1::Plan {
+            kind: Some(v1::plan::Kind::Single(single)),
+        }),
         estimate: Some(estimate(&decision.estimate)),
         margin: decision.margin.map(probability),
-        domain: decision.domain.map(|domain| policy.domains[domain].name.clone()).unwrap_or_default(),
-        profile: decision.profile.map(|profile| policy.profiles[profile].name.clone()).unwrap_or_default(),
+        domain: decision
+            .domain
+            .map(|domain| policy.domains[domain].name.clone())
+            .unwrap_or_default(),
+        profile: decision
+            .profile
+            .map(|profile| policy.profiles[profile].name.clone())
+            .unwrap_or_default(),
         rule: String::new(),
         model_labels: policy.models[decision.model].labels.clone(),
         degraded: degraded.collect(),

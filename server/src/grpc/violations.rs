@@ -21,7 +21,8 @@ impl Violations {
     /// Adds one. `description` says what to do.
     pub(crate) fn add(&mut self, field: impl Display, description: impl Into<String>) {
         if self.list.len() < KEPT {
-            self.list.push(FieldViolation::new(field.to_string(), description));
+            self.list
+                .push(FieldViolation::new(field.to_string(), description));
         } else {
             self.omitted += 1;
         }
@@ -47,7 +48,10 @@ impl Violations {
         }
         for (index, text) in list.iter().enumerate() {
             if text.is_empty() {
-                self.add(format_args!("{field}[{index}]"), "is empty; give a name or leave it out");
+                self.add(
+                    format_args!("{field}[{index}]"),
+                    "is empty; give a name or leave it out",
+                );
             } else {
                 self.text(format_args!("{field}[{index}]"), text, max_bytes);
             }
@@ -82,7 +86,10 @@ impl Violations {
     pub(crate) fn checksum(&mut self, field: &str, mut text: String) -> String {
         let hex = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
         if !text.is_empty() && !hex {
-            self.add(field, "is not a SHA-256; give 64 hex digits, as `GetPolicy` reports them");
+            self.add(
+                field,
+                "is not a SHA-256; give 64 hex digits, as `GetPolicy` reports them",
+            );
         }
         text.make_ascii_lowercase();
         text

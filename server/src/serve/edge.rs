@@ -33,7 +33,10 @@ impl<S> Layer<S> for EdgeLayer {
     type Service = Edge<S>;
 
     fn layer(&self, inner: S) -> Edge<S> {
-        Edge { inner, max_message_bytes: self.max_message_bytes }
+        Edge {
+            inner,
+            max_message_bytes: self.max_message_bytes,
+        }
     }
 }
 
@@ -80,7 +83,10 @@ where
                 }
                 None => status::deadline(limit.unwrap_or_default()).into_http(),
             };
-            let code = response.extensions().get::<Status>().map_or(Code::Ok, Status::code);
+            let code = response
+                .extensions()
+                .get::<Status>()
+                .map_or(Code::Ok, Status::code);
             metrics::rpc(method, word(code), start.elapsed().as_secs_f64());
             Ok(response)
         }
@@ -90,7 +96,9 @@ where
 
 /// The answer, unless it came after the deadline.
 async fn within<F: Future>(limit: Option<Duration>, start: Instant, call: F) -> Option<F::Output> {
-    let Some(limit) = limit else { return Some(call.await) };
+    let Some(limit) = limit else {
+        return Some(call.await);
+    };
     // An answer at the first poll never starts the timer, so the clock is asked as well.
     let answer = tokio::time::timeout(limit, call).await.ok()?;
     (start.elapsed() < limit).then_some(answer)
@@ -98,11 +106,16 @@ async fn within<F: Future>(limit: Option<Duration>, start: Instant, call: F) -> 
 
 /// tonic's own errors under the code, reason and details of the table; everything else as it is.
 fn placed<R: Default>(response: Response<R>, limit_bytes: usize) -> Response<R> {
-    let Some(status) = response.extensions().get::<Status>() else { return response };
+    let Some(status) = response.extensions().get::<Status>() else {
+        return response;
+    };
     match status.code() {
         // No handler uses this code: it is the decoder's, for a message above the limit.
         Code::OutOfRange => status::too_large(limit_bytes).into_http(),
-        Code::Internal => match status.message().strip_prefix("failed to decode Protobuf message: ") {
+        Code::Internal => match status
+            .message()
+            .strip_prefix("failed to decode Protobuf message: ")
+        {
             Some(detail) => status::malformed(detail).into_http(),
             None => response,
         },
@@ -131,7 +144,9 @@ fn timeout(headers: &HeaderMap) -> Option<Duration> {
 
 /// The call for metrics, from a closed list: a path is the caller's to invent.
 fn method(path: &str) -> &'static str {
-    let call = path.strip_prefix('/').and_then(|path| path.strip_prefix(SERVICE_NAME));
+    let call = path
+        .strip_prefix('/')
+        .and_then(|path| path.strip_prefix(SERVICE_NAME));
     match call {
         Some("/Route") => "Route",
         Some("/Explain") => "Explain",

@@ -33,10 +33,18 @@ impl Health {
     /// Only `liveness` is SERVING.
     pub(super) async fn new() -> Self {
         // The reporter starts with "" as SERVING; nobody can ask before it is changed here.
-        let health = Health { reporter: HealthReporter::new() };
+        let health = Health {
+            reporter: HealthReporter::new(),
+        };
         health.not_serving().await;
-        health.reporter.set_service_status(LIVENESS, ServingStatus::Serving).await;
-        health.reporter.set_service_status(LLM, ServingStatus::NotServing).await;
+        health
+            .reporter
+            .set_service_status(LIVENESS, ServingStatus::Serving)
+            .await;
+        health
+            .reporter
+            .set_service_status(LLM, ServingStatus::NotServing)
+            .await;
         health
     }
 
@@ -58,7 +66,14 @@ impl Health {
             }
         };
         // Pages in the tables and the code. Cache and ring are left alone; a refusal warms as well.
-        let _ = settle(&snapshot, &Query::default(), &Conversation::from_prompt("warm up"), None);
+        let _ = settle(
+            &snapshot,
+            &Query::default(),
+            &Conversation::from_prompt("warm up"),
+            None,
+        );
+        // This future stays around; the policy must not.
+        drop(snapshot);
         self.set(ServingStatus::Serving).await;
         ready.send_replace(true);
         std::future::pending().await

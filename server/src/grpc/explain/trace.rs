@@ -15,19 +15,28 @@ const OTHER: &str = "other";
 /// All that an explanation holds, in the order of the deciding.
 pub(super) fn trace(policy: &Policy, explanation: &Explanation) -> v1::ExplainResponse {
     let candidates = explanation.rungs.iter().flat_map(|seen| {
-        seen.candidates.iter().map(|candidate| self::candidate(policy, seen.rung, candidate))
+        seen.candidates
+            .iter()
+            .map(|candidate| self::candidate(policy, seen.rung, candidate))
     });
     let without_winner = match &explanation.without_winner {
         Some(Ok(next)) => Some(v1::Counterfactual {
             model_id: policy.models[next.model].id.clone(),
-            route: next.route.map(|route| policy.routes[route].name.clone()).unwrap_or_default(),
+            route: next
+                .route
+                .map(|route| policy.routes[route].name.clone())
+                .unwrap_or_default(),
             source: to_proto::source(next.source).into(),
             reason: next.reason.clone(),
         }),
         Some(Err(_)) | None => None,
     };
     v1::ExplainResponse {
-        routes: explanation.scores.as_deref().map(|scores| routes(policy, scores)).unwrap_or_default(),
+        routes: explanation
+            .scores
+            .as_deref()
+            .map(|scores| routes(policy, scores))
+            .unwrap_or_default(),
         candidates: candidates.collect(),
         runner_up: runner_up(policy, explanation),
         without_winner,
@@ -50,7 +59,12 @@ pub(super) fn step(probe: Probe, evidence: &Evidence, took: Option<Duration>) ->
         },
     };
     let answer_duration = took.map(to_proto::duration);
-    v1::Step { asked: probe.as_str().to_owned(), answer, answer_duration, failed }
+    v1::Step {
+        asked: probe.as_str().to_owned(),
+        answer,
+        answer_duration,
+        failed,
+    }
 }
 
 fn most_probable(scores: &RouteScores) -> String {
@@ -69,7 +83,9 @@ fn routes(policy: &Policy, scores: &RouteScores) -> Vec<v1::RouteTrace> {
         score: None,
         probability: Some(to_proto::probability(p)),
         source: v1::DecisionSource::Embedding.into(),
-        domain: domain.map(|domain| policy.domains[domain].name.clone()).unwrap_or_default(),
+        domain: domain
+            .map(|domain| policy.domains[domain].name.clone())
+            .unwrap_or_default(),
     };
     let routes = policy.routes.iter().zip(&scores.routes);
     let routes = routes.map(|(route, &p)| trace(&route.name, route.domain, p));
@@ -110,14 +126,22 @@ fn terms(score: &Score) -> Vec<v1::ScoreTerm> {
         contribution: Some(to_proto::rounded(term.contribution)),
         unknown: term.unknown,
     };
-    vec![term("quality", score.quality), term("latency", score.latency), term("cost", score.cost)]
+    vec![
+        term("quality", score.quality),
+        term("latency", score.latency),
+        term("cost", score.cost),
+    ]
 }
 
 /// The second of the rung that decided and the second most probable route, `other` counted among them.
 fn runner_up(policy: &Policy, explanation: &Explanation) -> Option<v1::RunnerUp> {
     let model = explanation.rungs.last().filter(|seen| seen.won).and_then(second);
     let route = explanation.scores.as_deref().and_then(|scores| {
-        let names = policy.routes.iter().map(|route| route.name.as_str()).chain([OTHER]);
+        let names = policy
+            .routes
+            .iter()
+            .map(|route| route.name.as_str())
+            .chain([OTHER]);
         let chances = scores.routes.iter().copied().chain([scores.other]);
         let mut all: Vec<(&str, f32)> = names.zip(chances).collect();
         all.sort_by(|a, b| b.1.total_cmp(&a.1));
@@ -127,8 +151,12 @@ fn runner_up(policy: &Policy, explanation: &Explanation) -> Option<v1::RunnerUp>
         return None;
     }
     Some(v1::RunnerUp {
-        model_id: model.map(|candidate| policy.models[candidate.model].id.clone()).unwrap_or_default(),
-        score: model.and_then(|candidate| candidate.score).map(|score| score.total),
+        model_id: model
+            .map(|candidate| policy.models[candidate.model].id.clone())
+            .unwrap_or_default(),
+        score: model
+            .and_then(|candidate| candidate.score)
+            .map(|score| score.total),
         route: route.map(|(name, _)| name.to_owned()).unwrap_or_default(),
         probability: route.map(|(_, p)| to_proto::probability(p)),
     })
@@ -136,5 +164,7 @@ fn runner_up(policy: &Policy, explanation: &Explanation) -> Option<v1::RunnerUp>
 
 fn second(seen: &RungSeen) -> Option<&Candidate> {
     let second = seen.order.get(1)?;
-    seen.candidates.iter().find(|candidate| candidate.model == *second)
+    seen.candidates
+        .iter()
+        .find(|candidate| candidate.model == *second)
 }

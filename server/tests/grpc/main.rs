@@ -1,0 +1,11 @@
+//! The service as its callers see it: every test starts the real server on a free port and talks to it over the network.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod errors;
+mod explain;
+mod health;
+mod policy;
+mod reflection;
+mod route;
+mod support;
