@@ -2,13 +2,23 @@
 
 use crate::decision::nearest;
 
+/// Longest name that is compared, in bytes.
+const LONGEST: usize = 128;
+/// Most names that one is compared with.
+const MOST_NAMES: usize = 2000;
+
 /// `did you mean ...?`, or `otherwise` where no name is near.
 pub(super) fn did_you_mean<'a>(
     wanted: &str,
     names: impl IntoIterator<Item = &'a str>,
     otherwise: impl FnOnce() -> String,
 ) -> String {
-    let near = nearest(wanted, names.into_iter());
+    // The comparison takes time by the product of the lengths, and the words are whatever a file says.
+    let short = |name: &&str| name.len() <= LONGEST;
+    if !short(&wanted) {
+        return otherwise();
+    }
+    let near = nearest(wanted, names.into_iter().filter(short).take(MOST_NAMES));
     if near.is_empty() {
         return otherwise();
     }

@@ -15,6 +15,9 @@ use names::{Index, index_names};
 /// Names that fit into a hint.
 const FEW: usize = 6;
 
+/// Errors after which hints are no longer looked for: each takes time by the number of names.
+const HINTED: usize = 100;
+
 /// Resolves a draft.
 pub(super) fn link(draft: &Draft, checksum: String, report: &mut Report) -> Policy {
     let mut linker = Linker::new(draft, report);
@@ -207,12 +210,11 @@ impl<'a> Linker<'a> {
     ) -> Option<usize> {
         // A name that is missing or not text has been reported as such.
         if !name.value.is_empty() {
-            let known: Vec<&str> = names(self).keys().map(String::as_str).collect();
-            let hint = did_you_mean(&name.value, known.iter().copied(), || match known.len() {
-                0 => format!("the policy has no {what}s"),
-                1..=FEW => format!("known are {}", quoted(&known, "and")),
-                _ => format!("the policy has no such {what}"),
-            });
+            let hint = if self.report.errors() < HINTED {
+                hint(what, &name.value, names(self))
+            } else {
+                String::new()
+            };
             self.report
                 .error(code, &name.at, format!("unknown {what} `{}`", name.value), hint);
         }
@@ -282,22 +284,26 @@ impl<'a> Linker<'a> {
     }
 }
 
+/// What an unknown name may have been meant to be.
+fn hint(what: &str, wanted: &str, names: &Index) -> String {
+    let known = || names.keys().map(String::as_str);
+    did_you_mean(wanted, known(), || match names.len() {
+        0 => format!("the policy has no {what}s"),
+        1..=FEW => format!("known are {}", quoted(&known().collect::<Vec<_>>(), "and")),
+        _ => format!("the policy has no such {what}"),
+    })
+}
+
 /// A domain that lists no models has those of its routes, in order of first mention.
 fn with_models_of_routes(mut domains: Vec<Domain>, routes: &[Route]) -> Vec<Domain> {
-    for (index, domain) in domains
-        .iter_mut()
-        .enumerate()
-        .filter(|(_, domain)| domain.models.is_empty())
-    {
-        for model in routes
-            .iter()
-            .filter(|route| route.domain == Some(index))
-            .flat_map(|route| &route.models)
-        {
-            if !domain.models.contains(model) {
-                domain.models.push(*model);
-            }
-        }
+    let empty: Vec<bool> = domains.iter().map(|domain| domain.models.is_empty()).collect();
+    let mut seen = BTreeSet::new();
+    for route in routes {
+        let Some(domain) = route.domain.filter(|domain| empty[*domain]) else {
+            continue;
+        };
+        let new = route.models.iter().filter(|model| seen.insert((domain, **model)));
+        domains[domain].models.extend(new);
     }
     domains
 }

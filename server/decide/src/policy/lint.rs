@@ -10,6 +10,9 @@ use super::link::all_profiles;
 use super::place::Report;
 use crate::query::Objective;
 
+/// Most pairs of a model and a profile that are looked at.
+const COMPARED: usize = 1_000_000;
+
 /// Reports every remark as a warning.
 pub(super) fn lint(draft: &Draft, report: &mut Report) {
     domains(draft, report);
@@ -57,7 +60,7 @@ fn domains(draft: &Draft, report: &mut Report) {
 
 /// Models that only a caller who names them can get. Without routes that is the way the policy is meant to be used.
 fn unreachable(draft: &Draft, report: &mut Report) {
-    if draft.routes.is_empty() {
+    if draft.routes.is_empty() || draft.models.len() * draft.profiles.len() > COMPARED {
         return;
     }
     let mut used: BTreeSet<&str> = draft.default.iter().map(|name| name.value.as_str()).collect();
@@ -113,7 +116,7 @@ fn contradictions(draft: &Draft, report: &mut Report) {
 
 /// Routes that compare what some of their models do not state; such a model counts as the worst.
 fn unstated(draft: &Draft, report: &mut Report) {
-    let models: BTreeMap<&str, &DraftModel> = draft.models.iter().map(|m| (m.id.value.as_str(), m)).collect();
+    let models = by_id(draft);
     for route in &draft.routes {
         let Some((figure, states)) = compared(route) else {
             continue;
@@ -154,10 +157,11 @@ fn compared(route: &DraftRoute) -> Option<(&'static str, States)> {
 
 /// A default that some callers may not use leaves them without any model.
 fn restricted_default(draft: &Draft, report: &mut Report) {
+    let by_id = by_id(draft);
     let models: Vec<_> = draft
         .default
         .iter()
-        .filter_map(|name| draft.models.iter().find(|model| model.id.value == name.value))
+        .filter_map(|name| by_id.get(name.value.as_str()))
         .collect();
     if let Some(first) = draft.default.first()
         && !models.is_empty()
@@ -214,6 +218,14 @@ fn names_alike<'a>(names: impl Iterator<Item = &'a Name>, report: &mut Report) {
             }
         }
     }
+}
+
+fn by_id(draft: &Draft) -> BTreeMap<&str, &DraftModel> {
+    draft
+        .models
+        .iter()
+        .map(|model| (model.id.value.as_str(), model))
+        .collect()
 }
 
 /// The models that the author wrote; the built-in catalogue is not to be remarked upon.

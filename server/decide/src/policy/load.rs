@@ -21,7 +21,7 @@ pub struct Loaded {
 
 /// Reads a policy: our own format, Plano's or oLLM's, told apart by their top-level keys.
 ///
-/// Memory is bounded whatever the bytes are. A policy of a thousand routes takes some milliseconds.
+/// Memory is bounded whatever the bytes are. A thousand routes of twenty examples take about a tenth of a second.
 ///
 /// # Errors
 /// Every problem of the file, with line and column, and what was ignored in it. A file that is not YAML has

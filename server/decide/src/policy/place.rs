@@ -80,8 +80,13 @@ impl Report {
         }
     }
 
+    /// Errors so far, those not kept among them.
+    pub(super) fn errors(&self) -> usize {
+        self.counts[Severity::Error as usize]
+    }
+
     pub(super) fn has_errors(&self) -> bool {
-        self.counts[Severity::Error as usize] > 0
+        self.errors() > 0
     }
 
     /// The findings in the order of the file, and how many were left out.

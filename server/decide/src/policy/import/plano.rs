@@ -2,8 +2,11 @@
 //!
 //! A preference becomes a route, an alias stays one, `default: true` or else the first model becomes the default.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::policy::draft::{Draft, DraftModel, DraftRoute, Name};
 use crate::policy::fields::Fields;
+use crate::policy::hints::quoted;
 use crate::policy::lower::objective_word;
 use crate::policy::place::Report;
 use crate::policy::shape::check::check;
@@ -21,46 +24,10 @@ pub(super) fn read(root: &Node, report: &mut Report) -> Draft {
     let mut draft = Draft::default();
     let mut default: Option<Name> = None;
     for provider in &providers {
-        let Some(id) = provider.spanned("model") else {
-            continue;
-        };
-        if id.value.ends_with("/*") {
-            let message = format!(
-                "`{}` stands for models that are not named, and is ignored",
-                id.value
-            );
-            report.warning("wildcard", &id.at, message, "list the models that may be chosen");
-            continue;
-        }
-        if provider.bool("default") == Some(true) {
-            if let Some(first) = &default {
-                let message = format!(
-                    "`{}` on line {} is the default already",
-                    first.value, first.at.line
-                );
-                report.error(
-                    "duplicate",
-                    &provider.place("default"),
-                    message,
-                    "keep one `default: true`",
-                );
-            }
-            default.get_or_insert_with(|| id.clone());
-        }
-        for preference in provider.objects("routing_preferences", &PLANO_PREFERENCE) {
-            let models = vec![id.clone()];
-            draft.routes.extend(route(&preference, models, report));
-        }
-        draft.models.push(DraftModel {
-            id,
-            modalities: vec!["text".into()],
-            ..DraftModel::default()
-        });
+        model(provider, &mut draft, &mut default, report);
     }
-    draft.default = default
-        .or_else(|| draft.models.first().map(|model| model.id.clone()))
-        .into_iter()
-        .collect();
+    let first = || draft.models.first().map(|model| model.id.clone());
+    draft.default = default.or_else(first).into_iter().collect();
     if draft.default.is_empty() && !report.has_errors() {
         let hint = "list at least one model by its full name";
         report.error(
@@ -70,6 +37,8 @@ pub(super) fn read(root: &Node, report: &mut Report) -> Draft {
             hint,
         );
     }
+    let models = draft.models.clone();
+    let short = Short::new(&models);
     for preference in file.objects("routing_preferences", &PLANO_PREFERENCE) {
         let listed = preference.spanned_list("models");
         if listed.is_empty() && preference.get("models").is_none() {
@@ -83,18 +52,54 @@ pub(super) fn read(root: &Node, report: &mut Report) -> Draft {
         }
         let models = listed
             .into_iter()
-            .map(|name| full_name(name, &draft.models, report))
+            .map(|name| short.full_name(name, report))
             .collect();
         draft.routes.extend(route(&preference, models, report));
     }
     for (name, node, path) in file.named("model_aliases") {
         if let Some(target) = Fields::new(node, &PLANO_ALIAS, path).spanned("target") {
-            draft
-                .aliases
-                .push((name, vec![full_name(target, &draft.models, report)]));
+            draft.aliases.push((name, vec![short.full_name(target, report)]));
         }
     }
     draft
+}
+
+/// One model with its inline preferences.
+fn model(provider: &Fields<'_>, draft: &mut Draft, default: &mut Option<Name>, report: &mut Report) {
+    let Some(id) = provider.spanned("model") else {
+        return;
+    };
+    if id.value.ends_with("/*") {
+        let message = format!(
+            "`{}` stands for models that are not named, and is ignored",
+            id.value
+        );
+        report.warning("wildcard", &id.at, message, "list the models that may be chosen");
+        return;
+    }
+    if provider.bool("default") == Some(true) {
+        if let Some(first) = default {
+            let message = format!(
+                "`{}` on line {} is the default already",
+                first.value, first.at.line
+            );
+            report.error(
+                "duplicate",
+                &provider.place("default"),
+                message,
+                "keep one `default: true`",
+            );
+        }
+        default.get_or_insert_with(|| id.clone());
+    }
+    for preference in provider.objects("routing_preferences", &PLANO_PREFERENCE) {
+        draft.routes.extend(route(&preference, vec![id.clone()], report));
+    }
+    draft.models.push(DraftModel {
+        id,
+        modalities: vec!["text".into()],
+        ..DraftModel::default()
+    });
 }
 
 fn route(preference: &Fields<'_>, models: Vec<Name>, report: &mut Report) -> Option<DraftRoute> {
@@ -130,33 +135,40 @@ fn selection(preference: &Fields<'_>, report: &mut Report) -> Option<Objective> 
     known
 }
 
-/// A model may be named without its provider; the model's full name takes the place of the short one.
-fn full_name(name: Name, models: &[DraftModel], report: &mut Report) -> Name {
-    let ids = || models.iter().map(|model| model.id.value.as_str());
-    if ids().any(|id| id == name.value) {
-        return name;
-    }
-    let named: Vec<&str> = ids()
-        .filter(|id| id.split_once('/').is_some_and(|(_, model)| model == name.value))
-        .collect();
-    match named.as_slice() {
-        [id] => Name {
-            value: (*id).to_owned(),
-            at: name.at,
-        },
-        [first, second, ..] if first != second => {
-            let message = format!("`{}` may be `{first}` or `{second}`", name.value);
-            report.error("ambiguous", &name.at, message, "write the name with its provider");
-            // Resolved to something, so that it is not reported as unknown too.
-            Name {
-                value: (*first).to_owned(),
-                at: name.at,
+/// Full names of models by their names without the provider.
+struct Short<'a>(BTreeMap<&'a str, BTreeSet<&'a str>>);
+
+impl<'a> Short<'a> {
+    fn new(models: &'a [DraftModel]) -> Self {
+        let mut short: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        for id in models.iter().map(|model| model.id.value.as_str()) {
+            // The full name is a name too, and goes first: then it is the only one.
+            short.insert(id, BTreeSet::from([id]));
+        }
+        for id in models.iter().map(|model| model.id.value.as_str()) {
+            if let Some((_, model)) = id.split_once('/')
+                && short.get(model).is_none_or(|ids| !ids.contains(model))
+            {
+                short.entry(model).or_default().insert(id);
             }
         }
-        [first, ..] => Name {
-            value: (*first).to_owned(),
+        Short(short)
+    }
+
+    /// A model may be named without its provider; its full name takes the place of the short one.
+    fn full_name(&self, name: Name, report: &mut Report) -> Name {
+        let Some(ids) = self.0.get(name.value.as_str()) else {
+            return name;
+        };
+        let ids: Vec<&str> = ids.iter().copied().collect();
+        if ids.len() > 1 {
+            let message = format!("`{}` may be {}", name.value, quoted(&ids, "or"));
+            report.error("ambiguous", &name.at, message, "write the name with its provider");
+        }
+        // Resolved to something even then, so that it is not reported as unknown too.
+        Name {
+            value: ids[0].to_owned(),
             at: name.at,
-        },
-        [] => name,
+        }
     }
 }

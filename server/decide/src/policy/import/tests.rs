@@ -111,6 +111,14 @@ routing_preferences: [{name: math}, {name: law, models: [gpt-6], selection_polic
 }
 
 #[test]
+fn a_short_name_of_two_models_is_refused() {
+    let text =
+        "model_providers: [{model: openai/gpt-5}, {model: azure/gpt-5}]\nmodel_aliases: {a: {target: gpt-5}}";
+    let found = load(text.as_bytes()).unwrap_err();
+    assert_eq!((found.len(), found[0].code, found[0].line), (1, "ambiguous", 2));
+}
+
+#[test]
 fn access_keys_are_not_kept() {
     let text = b"model_providers: [{model: openai/gpt-5, access_key: sk-secret-1}]";
     let loaded = load(text).unwrap();
