@@ -1,95 +1,288 @@
-//! Experimental evaluation.
-use serde_json::Value;
-use signalbox_evidence::*;
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+//! Measures the classifier on labelled conversations and prints a table.
+//!
+//! usage: dev_eval DIR [n|x|d ...] [--predictions DIR] [--examples N]
+//!
+//! DIR holds `policies/NAME.json` ([{name, description}]), `fit/SET.jsonl` ({policy, route, text}) and `dev/SET.jsonl`
+//! ({id, policy, conversation, expected_route, tags}). Modes: `n` examples and negatives, `x` examples only, `d`
+//! descriptions only. A cell is accuracy (in-scope recall / recall of `other`) and the expected calibration error; for
+//! conversations also span and conversation accuracy. The last line is a digest of all probabilities, bit for bit.
+#![expect(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a measuring tool for developers"
+)]
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
-fn load(p: &Path) -> Vec<Value> {
-    std::fs::read_to_string(p).unwrap().lines().filter(|l| !l.trim().is_empty()).map(|l| serde_json::from_str(l).unwrap()).collect()
+use serde::Deserialize;
+use signalbox_evidence::{
+    Classifier, DEFAULT_THRESHOLD, Encoder, Role, RouteText, Scores, TrainingSet, Turn,
+};
+
+const SETS: [&str; 6] = [
+    "clinc_domain",
+    "clinc_fine",
+    "tasks",
+    "multilingual",
+    "sgd_turns",
+    "sgd_fine",
+];
+
+#[derive(Deserialize)]
+struct Named {
+    name: String,
+    description: String,
 }
-fn s<'a>(v: &'a Value, k: &str) -> &'a str {
-    v[k].as_str().unwrap_or("")
+
+#[derive(Deserialize)]
+struct Fit {
+    policy: String,
+    route: String,
+    text: String,
 }
+
+#[derive(Deserialize)]
+struct Message {
+    role: String,
+    content: String,
+}
+
+#[derive(Deserialize)]
+struct Case {
+    id: String,
+    policy: String,
+    conversation: Vec<Message>,
+    expected_route: String,
+    #[serde(default)]
+    conversation_id: Option<String>,
+    #[serde(default)]
+    turn: u32,
+}
+
+struct Options {
+    dir: PathBuf,
+    modes: Vec<String>,
+    predictions: Option<PathBuf>,
+    examples: usize,
+}
+
 fn main() {
-    let args: Vec<String> = std::env::args().collect();
-    let dir = Path::new(&args[1]);
-    let modes: &str = args.get(2).map_or("nxd", |s| s.as_str());
-    let enc = Encoder::builtin().unwrap();
-    for mode in modes.chars() {
-        let mut line = String::new();
-        let sets = std::env::var("SETS").unwrap_or_default();
-        for set in ["clinc_domain", "clinc_fine", "tasks", "multilingual", "sgd_turns", "sgd_fine"] {
-            if !sets.is_empty() && !sets.split(',').any(|p| set.starts_with(p)) { continue; }
-            let dev = load(&dir.join(format!("dev/{set}.jsonl")));
-            let pols: BTreeSet<&str> = dev.iter().map(|x| s(x, "policy")).collect();
-            let mut clf = BTreeMap::new();
-            for p in pols {
-                let src = if p == "tasks" { "tasks" } else { set };
-                let fit = load(&dir.join(format!("fit/{src}.jsonl")));
-                let pol: Vec<Value> = serde_json::from_str(&std::fs::read_to_string(dir.join(format!("policies/{p}.json"))).unwrap()).unwrap();
-                let cap = knob("cap", 20.0) as usize;
-                let pick = |r: &str, cap: usize| -> Vec<String> {
-                    let v: Vec<String> = fit.iter().filter(|x| s(x, "policy") == p && s(x, "route") == r).map(|x| s(x, "text").to_owned()).collect();
-                    if v.len() <= cap { v } else { (0..cap).map(|i| v[i * v.len() / cap].clone()).collect() }
-                };
-                let t = TrainingSet {
-                    routes: pol.iter().map(|r| RouteText { name: s(r, "name").into(), description: s(r, "description").into(), examples: if mode == 'd' { vec![] } else { pick(s(r, "name"), cap) } }).collect(),
-                    other_examples: if mode == 'n' { pick("other", usize::MAX) } else { vec![] },
-                };
-                let names: Vec<String> = t.routes.iter().map(|r| r.name.clone()).collect();
-                let t0 = Instant::now();
-                let c = Classifier::compile(enc.clone(), &t);
-                let el = t0.elapsed().as_secs_f32();
-                if knob("verbose", 0.0) > 0.0 { eprintln!("{set} {p} compiled in {el:.2}s"); }
-                clf.insert(p.to_owned(), (c, names));
-            }
-            let (mut ok, mut inn, mut nin, mut oos, mut noos) = (0, 0, 0, 0, 0);
-            let mut bins = vec![(0f64, 0f64, 0usize); 10];
-            let mut conv: BTreeMap<String, Vec<(i64, bool, String)>> = BTreeMap::new();
-            let mut tags: BTreeMap<String, (usize, usize)> = BTreeMap::new();
-            let half = knob("half", -1.0);
-            let mut count = 0;
-            for (ix, x) in dev.iter().enumerate() {
-                if half >= 0.0 {
-                    let key = if x["conversation_id"].is_string() { s(x, "conversation_id").bytes().map(|b| b as usize).sum::<usize>() } else { ix };
-                    if key % 2 != half as usize { continue; }
-                }
-                count += 1;
-                let (c, names) = &clf[s(x, "policy")];
-                let turns: Vec<Turn> = x["conversation"].as_array().unwrap().iter().map(|m| Turn { role: match s(m, "role") { "user" => Role::User, "assistant" => Role::Assistant, _ => Role::System }, text: s(m, "content") }).collect();
-                let r = c.classify(&turns);
-                let best = (0..names.len()).max_by(|a, b| r.routes[*a].total_cmp(&r.routes[*b])).unwrap();
-                let (pred, conf) = if r.routes[best] > r.other && r.routes[best] >= knob("th", 0.0) { (names[best].as_str(), r.routes[best]) } else { ("other", if knob("co", 2.0) > 1.0 {r.other} else if knob("co", 2.0) > 0.0 {1.0 - r.routes[best]} else {r.other.max(1.0 - r.routes[best])}) };
-                let e = s(x, "expected_route");
-                let good = e == pred;
-                ok += usize::from(good);
-                if e == "other" { noos += 1; oos += usize::from(good); } else { nin += 1; inn += usize::from(good); }
-                let b = &mut bins[((conf * 10.0) as usize).min(9)];
-                b.0 += conf as f64; b.1 += f64::from(u8::from(good)); b.2 += 1;
-                if x["conversation_id"].is_string() { conv.entry(s(x, "conversation_id").into()).or_default().push((x["turn"].as_i64().unwrap(), good, e.into())); }
-                for t in x["tags"].as_array().unwrap() { let t = t.as_str().unwrap(); let q = tags.entry(t.to_owned()).or_default(); q.0 += usize::from(good); q.1 += 1; }
-                if knob("dump", 0.0) > 0.0 && (!good || knob("dump",0.0) > 1.0) {
-                    println!("{} {set} {mode} exp {e} got {pred} {conf:.2} held {:?} closing {} | {:?}", if good {"ok"} else {"BAD"}, r.held.map(|h| &names[h]), r.closing, turns.iter().rev().take(3).rev().map(|t| t.text.chars().take(200).collect::<String>()).collect::<Vec<_>>());
-                }
-            }
-            let ece: f64 = bins.iter().filter(|b| b.2 > 0).map(|b| (b.0 - b.1).abs()).sum::<f64>() / count as f64;
-            if knob("bins", 0.0) > 0.0 { println!("{set} {mode} {:?}", bins.iter().map(|b| format!("{}:{:.2}/{:.2}", b.2, b.0 / b.2 as f64, b.1 / b.2 as f64)).collect::<Vec<_>>()); }
-            let gap: f64 = bins.iter().map(|b| b.0 - b.1).sum::<f64>() / count as f64;
-            line += &format!(" {:5.1}({:3.0}/{:3.0} e{:2.0}{:+.0})", 100.0 * ok as f64 / count as f64, 100.0 * inn as f64 / nin as f64, 100.0 * oos as f64 / noos as f64, 100.0 * ece, 100.0 * gap);
-            if !conv.is_empty() {
-                let (mut sp, mut sg, mut cg) = (0, 0, 0);
-                for v in conv.values_mut() {
-                    v.sort();
-                    cg += usize::from(v.iter().all(|t| t.1));
-                    let mut i = 0;
-                    while i < v.len() { let mut j = i; while j < v.len() && v[j].2 == v[i].2 { j += 1; } sp += 1; sg += usize::from(v[i..j].iter().all(|t| t.1)); i = j; }
-                }
-                let tg = |k: &str| tags.get(k).map_or(0.0, |q| 100.0 * q.0 as f64 / q.1 as f64);
-                line += &format!("[{:.0}/{:.0} sh{:.0} fo{:.0} cl{:.0} fi{:.0}]", 100.0 * sg as f64 / sp as f64, 100.0 * cg as f64 / conv.len() as f64, tg("shift"), tg("followup"), tg("closing"), tg("first"));
-            }
-            if knob("tags", 0.0) > 0.0 { println!("{set} {mode} {:?}", tags.iter().filter(|t| !t.0.starts_with("intent")).map(|(k, v)| format!("{k} {}/{}", v.0, v.1)).collect::<Vec<_>>()); }
+    let options = options();
+    let encoder = Encoder::builtin().unwrap();
+    let mut digest = blake3::Hasher::new();
+    let mut micros = Vec::new();
+    for mode in &options.modes {
+        for set in SETS {
+            let result = evaluate(&options, mode, set, &encoder, &mut digest, &mut micros);
+            println!("{mode} {set:13} {}", result.line());
         }
-        println!("{mode} {line}");
+    }
+    micros.sort_by(f64::total_cmp);
+    let at = |share: f64| micros[((micros.len() - 1) as f64 * share) as usize];
+    println!(
+        "microseconds a decision: p50 {:.1}, p90 {:.1}, p99 {:.1}",
+        at(0.5),
+        at(0.9),
+        at(0.99)
+    );
+    println!("digest {}", digest.finalize().to_hex());
+}
+
+fn options() -> Options {
+    let mut args = std::env::args().skip(1);
+    let dir = args.next().expect("usage: dev_eval DIR [n|x|d ...]").into();
+    let mut options = Options {
+        dir,
+        modes: Vec::new(),
+        predictions: None,
+        examples: 20,
+    };
+    while let Some(arg) = args.next() {
+        match arg.as_str() {
+            "--predictions" => options.predictions = args.next().map(PathBuf::from),
+            "--examples" => options.examples = args.next().and_then(|n| n.parse().ok()).unwrap(),
+            _ => options.modes.push(arg),
+        }
+    }
+    if options.modes.is_empty() {
+        options.modes = ["n", "x", "d"].map(str::to_owned).to_vec();
+    }
+    options
+}
+
+fn lines<T: for<'a> Deserialize<'a>>(path: &Path) -> Vec<T> {
+    let text = std::fs::read_to_string(path).unwrap();
+    text.lines()
+        .filter(|line| !line.trim().is_empty())
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
+
+/// Evenly spaced texts of one route.
+fn pick(fit: &[Fit], policy: &str, route: &str, most: usize) -> Vec<String> {
+    let all: Vec<&Fit> = fit
+        .iter()
+        .filter(|line| line.policy == policy && line.route == route)
+        .collect();
+    let n = all.len().min(most);
+    (0..n).map(|i| all[i * all.len() / n].text.clone()).collect()
+}
+
+fn training_set(options: &Options, mode: &str, set: &str, policy: &str) -> TrainingSet {
+    // The tasks policy occurs in the multilingual set too; its examples are its own.
+    let source = if policy == "tasks" { "tasks" } else { set };
+    let fit: Vec<Fit> = lines(&options.dir.join(format!("fit/{source}.jsonl")));
+    let file = options.dir.join(format!("policies/{policy}.json"));
+    let routes: Vec<Named> = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+    let most = if mode == "d" { 0 } else { options.examples };
+    TrainingSet {
+        routes: routes
+            .into_iter()
+            .map(|route| RouteText {
+                examples: pick(&fit, policy, &route.name, most),
+                name: route.name,
+                description: route.description,
+            })
+            .collect(),
+        other_examples: if mode == "n" {
+            pick(&fit, policy, "other", usize::MAX)
+        } else {
+            Vec::new()
+        },
+    }
+}
+
+#[derive(Default)]
+struct Outcome {
+    /// Per case: whether it was in scope, right, and how sure.
+    cases: Vec<(bool, bool, f32)>,
+    conversations: BTreeMap<String, Vec<(u32, bool, String)>>,
+    compile_seconds: f32,
+}
+
+fn evaluate(
+    options: &Options,
+    mode: &str,
+    set: &str,
+    encoder: &Arc<Encoder>,
+    digest: &mut blake3::Hasher,
+    micros: &mut Vec<f64>,
+) -> Outcome {
+    let cases: Vec<Case> = lines(&options.dir.join(format!("dev/{set}.jsonl")));
+    let mut outcome = Outcome::default();
+    let mut compiled: BTreeMap<String, (Classifier, TrainingSet)> = BTreeMap::new();
+    let mut out = options.predictions.as_ref().map(|dir| {
+        std::fs::create_dir_all(dir).unwrap();
+        std::fs::File::create(dir.join(format!("{set}.{mode}.jsonl"))).unwrap()
+    });
+    for case in &cases {
+        let (classifier, training) = compiled.entry(case.policy.clone()).or_insert_with(|| {
+            let training = training_set(options, mode, set, &case.policy);
+            let start = Instant::now();
+            let classifier = Classifier::compile(encoder.clone(), &training);
+            outcome.compile_seconds += start.elapsed().as_secs_f32();
+            (classifier, training)
+        });
+        let turns: Vec<Turn<'_>> = case.conversation.iter().map(turn).collect();
+        let start = Instant::now();
+        let scores = classifier.classify(&turns);
+        micros.push(start.elapsed().as_secs_f64() * 1e6);
+        hash(&scores, digest);
+        let predicted = scores
+            .decide(DEFAULT_THRESHOLD)
+            .map_or("other", |r| training.routes[r].name.as_str());
+        let confidence = scores.confidence(DEFAULT_THRESHOLD);
+        let right = predicted == case.expected_route;
+        outcome
+            .cases
+            .push((case.expected_route != "other", right, confidence));
+        if let Some(id) = &case.conversation_id {
+            let turns = outcome.conversations.entry(id.clone()).or_default();
+            turns.push((case.turn, right, case.expected_route.clone()));
+        }
+        if let Some(file) = &mut out {
+            let line = serde_json::json!({"id": case.id, "route": predicted, "confidence": confidence});
+            writeln!(file, "{line}").unwrap();
+        }
+    }
+    outcome
+}
+
+fn turn(message: &Message) -> Turn<'_> {
+    let role = match message.role.as_str() {
+        "user" => Role::User,
+        "assistant" => Role::Assistant,
+        _ => Role::System,
+    };
+    Turn {
+        role,
+        text: &message.content,
+    }
+}
+
+fn hash(scores: &Scores, digest: &mut blake3::Hasher) {
+    for p in scores.routes.iter().chain([&scores.other]) {
+        digest.update(&p.to_bits().to_le_bytes());
+    }
+}
+
+fn percent(right: usize, all: usize) -> f64 {
+    100.0 * right as f64 / all.max(1) as f64
+}
+
+impl Outcome {
+    fn line(&self) -> String {
+        let count = |scope: Option<bool>, right: bool| {
+            let wanted = |case: &&(bool, bool, f32)| scope.is_none_or(|s| s == case.0) && (case.1 || !right);
+            self.cases.iter().filter(wanted).count()
+        };
+        let share = |scope| percent(count(scope, true), count(scope, false));
+        let mut line = format!(
+            "accuracy {:5.1} (in scope {:5.1}, other {:5.1})  ECE {:.3}  compile {:.2} s",
+            share(None),
+            share(Some(true)),
+            share(Some(false)),
+            self.calibration_error(),
+            self.compile_seconds,
+        );
+        if !self.conversations.is_empty() {
+            let (spans, right, whole) = self.spans();
+            line += &format!(
+                "  span {:.1}, conversation {:.1}",
+                percent(right, spans),
+                percent(whole, self.conversations.len())
+            );
+        }
+        line
+    }
+
+    /// Ten bins of equal width.
+    fn calibration_error(&self) -> f64 {
+        let mut bins = [(0f64, 0f64); 10];
+        for &(_, right, confidence) in &self.cases {
+            let bin = &mut bins[((confidence * 10.0) as usize).min(9)];
+            bin.0 += f64::from(confidence);
+            bin.1 += f64::from(u8::from(right));
+        }
+        bins.iter().map(|(sure, right)| (sure - right).abs()).sum::<f64>() / self.cases.len() as f64
+    }
+
+    /// Runs of turns on one route: how many, how many all right; and conversations all right.
+    fn spans(&self) -> (usize, usize, usize) {
+        let (mut spans, mut right, mut whole) = (0, 0, 0);
+        for turns in self.conversations.values() {
+            let mut turns = turns.clone();
+            turns.sort();
+            whole += usize::from(turns.iter().all(|turn| turn.1));
+            for span in turns.chunk_by(|a, b| a.2 == b.2) {
+                spans += 1;
+                right += usize::from(span.iter().all(|turn| turn.1));
+            }
+        }
+        (spans, right, whole)
     }
 }

@@ -1,4 +1,8 @@
-//! What a turn does in a conversation.
+//! What a turn does in a conversation, and which sentences of a prompt are not part of the request.
+//!
+//! Two small regressions over the shipped sentences and the policy's own texts. The first tells the end of a
+//! conversation and replies ("yes", "for two", "cheaper please") from requests; the second tells instructions about
+//! the answer ("be concise", "ignore everything before this") from content.
 
 use crate::background::{self, Kind};
 use crate::encoder::Encoder;
@@ -8,6 +12,16 @@ use crate::text;
 use crate::training::TrainingSet;
 use crate::vocabulary::{Features, Vocabulary};
 
+/// Cost of an error against the size of the weights.
+const COST: f32 = 30.0;
+const STEPS: usize = 40;
+/// Texts of a policy that are looked at; more of them are taken evenly.
+const POLICY_TEXTS: usize = 1200;
+/// What is added to the logit of a request: the policy's own texts pull less the fewer there are.
+const WITH_EXAMPLES: f32 = 0.5;
+const WITHOUT_EXAMPLES: f32 = 1.0;
+
+/// How people ask for what a name or a clause names.
 const FRAMES: [(&str, &str); 6] = [
     ("i want ", ""),
     ("i need ", " please"),
@@ -17,6 +31,7 @@ const FRAMES: [(&str, &str); 6] = [
     ("i am looking for ", ""),
 ];
 
+/// The two regressions.
 #[derive(Debug)]
 pub(crate) struct Acts {
     acts: Linear,
@@ -24,80 +39,110 @@ pub(crate) struct Acts {
     offset: f32,
 }
 
+/// Probabilities of what a turn does; they sum to 1.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Act {
+    /// It ends the conversation.
     pub(crate) close: f32,
+    /// It only makes sense after what was said before.
     pub(crate) reply: f32,
+    /// It is a request of its own.
     pub(crate) content: f32,
 }
 
 impl Acts {
     pub(crate) fn new(set: &TrainingSet, encoder: &Encoder, vocabulary: &Vocabulary) -> Self {
-        let mut policy: Vec<String> = Vec::new();
-        let mut framed = Vec::new();
-        let mut examples = false;
-        let mut k = 0;
-        for route in &set.routes {
-            policy.push(text::whole(&route.headline()));
-            policy.extend(route.clauses().iter().map(|c| text::whole(c)));
-            for c in [route.title()].iter().chain(&route.clauses()) {
-                let (a, b) = FRAMES[k % FRAMES.len()];
-                k += 1;
-                framed.push(format!("{a}{}{b}", text::whole(c)));
-            }
-        }
-        for route in &set.routes {
-            policy.extend(route.examples.iter().map(|c| text::whole(c)));
-            examples |= !route.examples.is_empty();
-        }
-        let f = |t: &str| vocabulary.features(encoder, t);
-        let policy: Vec<Features> = policy.iter().map(|t| f(t)).collect();
-        let framed: Vec<Features> = framed.iter().map(|t| f(t)).collect();
-        let shipped: Vec<(Kind, Features)> =
-            background::sentences().map(|(k, t)| (k, f(&text::whole(t)))).collect();
-        let mut rows: Vec<(&Features, usize)> = Vec::new();
+        let features = |text: &str| vocabulary.features(encoder, text);
+        let (own, framed) = policy_texts(set);
+        let own: Vec<Features> = own.iter().map(|text| features(text)).collect();
+        let framed: Vec<Features> = framed.iter().map(|text| features(text)).collect();
+        let shipped: Vec<(Kind, Features)> = background::sentences()
+            .map(|(kind, text)| (kind, features(&text::whole(text))))
+            .collect();
+        let mut turns: Vec<(&Features, usize)> = Vec::new();
         for (kind, x) in &shipped {
             match kind {
-                Kind::Close => rows.push((x, 0)),
-                Kind::Reply => rows.push((x, 1)),
-                Kind::Chat | Kind::Topic => rows.push((x, 2)),
-                _ => {}
+                Kind::Close => turns.push((x, 0)),
+                Kind::Reply => turns.push((x, 1)),
+                Kind::Chat | Kind::Topic => turns.push((x, 2)),
+                Kind::Foreign | Kind::Meta => {}
             }
         }
-        rows.extend(policy.iter().chain(&framed).map(|x| (x, 2)));
-        let dims = encoder.dims();
-        let acts = balanced(&rows, 3, crate::knob("actc", 30.0), dims, vocabulary.len());
-        let mut rows: Vec<(&Features, usize)> =
-            shipped.iter().map(|(kind, x)| (x, usize::from(*kind == Kind::Meta))).collect();
-        rows.extend(policy.iter().map(|x| (x, 0)));
-        let meta = balanced(&rows, 2, 30.0, dims, vocabulary.len());
-        Self { acts, meta, offset: if examples { crate::knob("off1", 0.5) } else { crate::knob("off0", 1.0) } }
+        turns.extend(own.iter().chain(&framed).map(|x| (x, 2)));
+        let mut sentences: Vec<(&Features, usize)> = shipped
+            .iter()
+            .map(|(kind, x)| (x, usize::from(*kind == Kind::Meta)))
+            .collect();
+        sentences.extend(own.iter().map(|x| (x, 0)));
+        let examples = set.routes.iter().any(|route| !route.examples.is_empty());
+        Self {
+            acts: balanced(&turns, 3, encoder.dims(), vocabulary.len()),
+            meta: balanced(&sentences, 2, encoder.dims(), vocabulary.len()),
+            offset: if examples { WITH_EXAMPLES } else { WITHOUT_EXAMPLES },
+        }
     }
 
+    /// What a turn does.
     pub(crate) fn act(&self, x: &Features) -> Act {
-        let mut z = vec![0.0; self.acts.width()];
+        let mut z = [0f32; 4];
         self.acts.apply(x, &mut z);
         z[2] += self.offset;
         softmax(&mut z[..3]);
-        Act { close: z[0], reply: z[1], content: z[2] }
+        Act {
+            close: z[0],
+            reply: z[1],
+            content: z[2],
+        }
     }
 
+    /// Whether a sentence is about the answer, not the request.
     pub(crate) fn is_meta(&self, x: &Features) -> bool {
-        let mut z = vec![0.0; self.meta.width()];
+        let mut z = [0f32; 4];
         self.meta.apply(x, &mut z);
         z[1] > z[0]
     }
 }
 
-fn balanced(rows: &[(&Features, usize)], classes: usize, c: f32, dims: usize, features: usize) -> Linear {
+/// A policy's descriptions, clauses and examples; and its names and clauses as requests.
+fn policy_texts(set: &TrainingSet) -> (Vec<String>, Vec<String>) {
+    let mut own = Vec::new();
+    let mut framed = Vec::new();
+    let mut frames = FRAMES.iter().cycle();
+    for route in &set.routes {
+        let clauses = route.clauses();
+        own.push(text::whole(&route.headline()));
+        own.extend(clauses.iter().map(|clause| text::whole(clause)));
+        for part in std::iter::once(route.title()).chain(clauses) {
+            if let Some((before, after)) = frames.next() {
+                framed.push(format!("{before}{}{after}", text::whole(&part)));
+            }
+        }
+    }
+    for route in &set.routes {
+        own.extend(route.examples.iter().map(|example| text::whole(example)));
+    }
+    (evenly(own), evenly(framed))
+}
+
+fn evenly(texts: Vec<String>) -> Vec<String> {
+    let stride = texts.len().div_ceil(POLICY_TEXTS).max(1);
+    texts.into_iter().step_by(stride).collect()
+}
+
+/// Fits classes that all weigh the same.
+fn balanced(rows: &[(&Features, usize)], classes: usize, dims: usize, features: usize) -> Linear {
     let mut totals = vec![0f32; classes];
     for (_, class) in rows {
         totals[*class] += 1.0;
     }
-    let n = rows.len() as f32;
+    let each = rows.len() as f32 / classes as f32;
     let rows: Vec<Row<'_>> = rows
         .iter()
-        .map(|&(x, class)| Row { x, class, cost: c * n / classes as f32 / totals[class] })
+        .map(|&(x, class)| Row {
+            x,
+            class,
+            cost: COST * each / totals[class],
+        })
         .collect();
-    regression::fit(&rows, classes, dims, features, 60)
+    regression::fit(&rows, classes, dims, features, STEPS)
 }

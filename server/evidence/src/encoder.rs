@@ -26,7 +26,9 @@ pub enum EncoderError {
     #[error("{0}: not a directory; give the directory of a Model2Vec model")]
     NotADirectory(PathBuf),
     /// One of the two files that make a Model2Vec model is not there.
-    #[error("{directory}: {file} is missing; a Model2Vec directory holds tokenizer.json and model.safetensors")]
+    #[error(
+        "{directory}: {file} is missing; a Model2Vec directory holds tokenizer.json and model.safetensors"
+    )]
     MissingFile {
         /// The directory that was searched.
         directory: PathBuf,
@@ -59,7 +61,10 @@ pub struct Encoder {
 
 impl std::fmt::Debug for Encoder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Encoder").field("dims", &self.dims()).field("digest", &self.digest).finish()
+        f.debug_struct("Encoder")
+            .field("dims", &self.dims())
+            .field("digest", &self.digest)
+            .finish()
     }
 }
 
@@ -82,11 +87,18 @@ impl Encoder {
             return Err(EncoderError::NotADirectory(directory.to_owned()));
         }
         let nested = directory.join(NESTED);
-        let base = if nested.join(WEIGHTS).is_file() { nested } else { directory.to_owned() };
+        let base = if nested.join(WEIGHTS).is_file() {
+            nested
+        } else {
+            directory.to_owned()
+        };
         let read = |file: &'static str| {
             let path = base.join(file);
             if !path.is_file() {
-                return Err(EncoderError::MissingFile { directory: base.clone(), file });
+                return Err(EncoderError::MissingFile {
+                    directory: base.clone(),
+                    file,
+                });
             }
             std::fs::read(&path).map_err(|source| EncoderError::Unreadable { path, source })
         };
@@ -95,14 +107,21 @@ impl Encoder {
     }
 
     fn from_parts(path: &Path, tokenizer: &[u8], weights: &[u8]) -> Result<Arc<Self>, EncoderError> {
-        let model = StaticModel::from_bytes(tokenizer, weights, b"{}", Some(true))
-            .map_err(|e| EncoderError::Invalid { path: path.to_owned(), reason: format!("{e:#}") })?;
+        let model = StaticModel::from_bytes(tokenizer, weights, b"{}", Some(true)).map_err(|e| {
+            EncoderError::Invalid {
+                path: path.to_owned(),
+                reason: format!("{e:#}"),
+            }
+        })?;
         let mut hasher = blake3::Hasher::new();
         for part in [tokenizer, weights] {
             hasher.update(&(part.len() as u64).to_le_bytes());
             hasher.update(part);
         }
-        Ok(Arc::new(Self { model, digest: hasher.finalize().to_hex().to_string() }))
+        Ok(Arc::new(Self {
+            model,
+            digest: hasher.finalize().to_hex().to_string(),
+        }))
     }
 
     /// The embedding of a text, of length 1; all zeros for a text without a known token. Only about the first 500

@@ -15,6 +15,8 @@ const UNSPACED: char = '\u{2E80}';
 /// The longest unspaced term, in characters.
 const LONGEST: usize = 5;
 const START: u64 = 0x51_7C_C1_B7_27_22_0A_95;
+/// A text reads as English when this share of its words are among its most common ones.
+const ENGLISH: f32 = 0.25;
 const WHOLE: u64 = 1;
 const STEM: u64 = 2;
 const INFIX: u64 = 3;
@@ -36,8 +38,12 @@ fn hash(word: &str) -> u64 {
 
 impl Lexicon {
     fn new() -> Self {
-        let mut lexicon =
-            Self { concepts: Vec::new(), terms: Table::new(), targets: Vec::new(), common: Table::new() };
+        let mut lexicon = Self {
+            concepts: Vec::new(),
+            terms: Table::new(),
+            targets: Vec::new(),
+            common: Table::new(),
+        };
         for line in LINES.lines().filter(|line| !line.starts_with('#')) {
             let mut cells = line.split('\t');
             let (Some(kind), Some(concept), Some(terms)) = (cells.next(), cells.next(), cells.next()) else {
@@ -72,9 +78,13 @@ impl Lexicon {
     }
 
     fn note(&self, hash: u64, word: &str, found: &mut Vec<(u16, bool)>) {
-        let Some(id) = self.terms.get(finish(hash)) else { return };
+        let Some(id) = self.terms.get(finish(hash)) else {
+            return;
+        };
         for &(concept, english) in &self.targets[id as usize] {
-            let known = self.concepts[concept as usize].split(' ').any(|w| word.starts_with(w));
+            let known = self.concepts[concept as usize]
+                .split(' ')
+                .any(|w| word.starts_with(w));
             let sure = english || !word.is_ascii();
             if !known {
                 match found.iter_mut().find(|seen| seen.0 == concept) {
@@ -115,7 +125,7 @@ pub(crate) fn expand(text: &mut String) {
         words += 1;
         common += u32::from(lexicon.common.get(finish(hash)).is_some());
     }
-    let english = common as f32 >= crate::knob("eng", 0.25) * words as f32;
+    let english = common as f32 >= ENGLISH * words as f32;
     for (concept, sure) in found {
         if sure || !english {
             text.push(' ');

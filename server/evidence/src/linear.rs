@@ -22,7 +22,12 @@ pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
     for (x, y) in a_rest.iter().zip(b_rest) {
         rest += x * y;
     }
-    let fours = [lanes[0] + lanes[4], lanes[1] + lanes[5], lanes[2] + lanes[6], lanes[3] + lanes[7]];
+    let fours = [
+        lanes[0] + lanes[4],
+        lanes[1] + lanes[5],
+        lanes[2] + lanes[6],
+        lanes[3] + lanes[7],
+    ];
     (fours[0] + fours[2]) + (fours[1] + fours[3]) + rest
 }
 
@@ -48,7 +53,12 @@ impl Linear {
     /// All zeros.
     pub(crate) fn new(classes: usize, dims: usize, features: usize) -> Self {
         let width = classes.next_multiple_of(4);
-        Self { width, bias: vec![0.0; width], dense: vec![0.0; dims * width], sparse: vec![0.0; features * width] }
+        Self {
+            width,
+            bias: vec![0.0; width],
+            dense: vec![0.0; dims * width],
+            sparse: vec![0.0; features * width],
+        }
     }
 
     /// Numbers per row: the classes and some padding that stays zero.
@@ -67,18 +77,17 @@ impl Linear {
         &mut self.bias
     }
 
-    /// Adds `scale * x` of one class's weight for one gram.
-    pub(crate) fn add_sparse(&mut self, id: u32, class: usize, value: f32) {
-        self.sparse[id as usize * self.width + class] += value;
-    }
-
     /// `weights += x * rowᵀ`, the outer product of a vector and one number per class.
     pub(crate) fn add_outer(&mut self, x: &Features, row: &[f32]) {
         for (d, &value) in x.dense.iter().enumerate() {
             add_scaled(&mut self.dense[d * self.width..][..self.width], row, value);
         }
         for &(id, value) in &x.sparse {
-            add_scaled(&mut self.sparse[id as usize * self.width..][..self.width], row, value);
+            add_scaled(
+                &mut self.sparse[id as usize * self.width..][..self.width],
+                row,
+                value,
+            );
         }
     }
 
@@ -95,6 +104,46 @@ impl Linear {
         }
         for &(id, value) in &x.sparse {
             add_scaled(out, &self.sparse[id as usize * self.width..][..self.width], value);
+        }
+    }
+}
+
+/// A matrix of grams by routes that is mostly zero: per gram the routes that have it.
+#[derive(Debug)]
+pub(crate) struct Postings {
+    /// Where each gram's entries start; one more than there are grams.
+    starts: Vec<u32>,
+    entries: Vec<(u32, f32)>,
+}
+
+impl Postings {
+    /// From `(gram, route, weight)`, which are sorted here.
+    pub(crate) fn new(grams: usize, entries: &mut [(u32, u32, f32)]) -> Self {
+        entries.sort_by_key(|&(gram, route, _)| (gram, route));
+        let mut starts = vec![0u32; grams + 1];
+        for &(gram, ..) in entries.iter() {
+            starts[gram as usize + 1] += 1;
+        }
+        for gram in 0..grams {
+            starts[gram + 1] += starts[gram];
+        }
+        Self {
+            starts,
+            entries: entries
+                .iter()
+                .map(|&(_, route, weight)| (route, weight))
+                .collect(),
+        }
+    }
+
+    /// `out += scale * matrixᵀ x`.
+    pub(crate) fn add_product(&self, x: &[(u32, f32)], scale: f32, out: &mut [f32]) {
+        for &(gram, value) in x {
+            let range = self.starts[gram as usize] as usize..self.starts[gram as usize + 1] as usize;
+            let value = scale * value;
+            for &(route, weight) in &self.entries[range] {
+                out[route as usize] += value * weight;
+            }
         }
     }
 }

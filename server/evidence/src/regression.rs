@@ -31,7 +31,11 @@ struct Vector {
 
 impl Vector {
     fn zero(size: usize, width: usize) -> Self {
-        Self { alpha: vec![0.0; size], image: vec![0.0; size], bias: vec![0.0; width] }
+        Self {
+            alpha: vec![0.0; size],
+            image: vec![0.0; size],
+            bias: vec![0.0; width],
+        }
     }
 
     fn inner(&self, other: &Self) -> f64 {
@@ -55,7 +59,11 @@ fn sum_products(a: &[f32], b: &[f32]) -> f64 {
             lanes[lane] += f64::from(x[lane]) * f64::from(y[lane]);
         }
     }
-    let rest: f64 = a_rest.iter().zip(b_rest).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum();
+    let rest: f64 = a_rest
+        .iter()
+        .zip(b_rest)
+        .map(|(x, y)| f64::from(*x) * f64::from(*y))
+        .sum();
     (lanes[0] + lanes[1]) + (lanes[2] + lanes[3]) + rest
 }
 
@@ -71,7 +79,8 @@ impl Problem<'_> {
     fn product(&mut self, vector: &mut Vector) {
         self.weights.clear();
         for (i, row) in self.rows.iter().enumerate() {
-            self.weights.add_outer(row.x, &vector.alpha[i * self.width..][..self.width]);
+            self.weights
+                .add_outer(row.x, &vector.alpha[i * self.width..][..self.width]);
         }
         for (i, row) in self.rows.iter().enumerate() {
             let out = &mut vector.image[i * self.width..][..self.width];
@@ -140,7 +149,12 @@ pub(crate) fn softmax(z: &mut [f32]) {
 pub(crate) fn fit(rows: &[Row<'_>], classes: usize, dims: usize, features: usize, steps: usize) -> Linear {
     let weights = Linear::new(classes, dims, features);
     let width = weights.width();
-    let mut problem = Problem { rows, classes, width, weights };
+    let mut problem = Problem {
+        rows,
+        classes,
+        width,
+        weights,
+    };
     let mut point = Vector::zero(rows.len() * width, width);
     let mut gradient = problem.gradient(&point);
     let start = gradient.inner(&gradient);
@@ -154,7 +168,11 @@ pub(crate) fn fit(rows: &[Row<'_>], classes: usize, dims: usize, features: usize
             direction = descent(&gradient, &history);
             slope = direction.inner(&gradient);
         }
-        let mut t = if history.is_empty() { 1.0 / (-slope).sqrt().max(1.0) } else { 1.0 };
+        let mut t = if history.is_empty() {
+            1.0 / (-slope).sqrt().max(1.0)
+        } else {
+            1.0
+        };
         let mut reached = problem.loss(&point, &direction, t);
         let mut tries = 0;
         while reached > loss + 1e-4 * t * slope && tries < 20 {
@@ -186,7 +204,9 @@ pub(crate) fn fit(rows: &[Row<'_>], classes: usize, dims: usize, features: usize
     }
     problem.weights.clear();
     for (i, row) in rows.iter().enumerate() {
-        problem.weights.add_outer(row.x, &point.alpha[i * width..][..width]);
+        problem
+            .weights
+            .add_outer(row.x, &point.alpha[i * width..][..width]);
     }
     problem.weights.bias_mut().copy_from_slice(&point.bias);
     problem.weights

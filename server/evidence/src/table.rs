@@ -13,7 +13,10 @@ pub(crate) struct Table {
 
 impl Table {
     pub(crate) fn new() -> Self {
-        Self { slots: vec![(0, EMPTY); 1024], hashes: Vec::new() }
+        Self {
+            slots: vec![(0, EMPTY); 1024],
+            hashes: Vec::new(),
+        }
     }
 
     #[inline]

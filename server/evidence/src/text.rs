@@ -3,10 +3,14 @@
 //! A request often stands before or after a pasted text. Whatever a prompt's length, no function here looks at more
 //! than its first and last 1,200 characters.
 
+use std::borrow::Cow;
+
+use crate::lexicon;
+
 /// Characters kept from either end of a text.
 const WINDOW: usize = 1200;
 /// Characters kept from either end for the view of the whole.
-const HALF: usize = 200;
+pub(crate) const HALF: usize = 200;
 /// The longest head or tail view, in characters.
 const VIEW: usize = 200;
 /// Sentences are added to a head or tail view until it has this many characters.
@@ -15,19 +19,23 @@ const VIEW_MIN: usize = 20;
 const SHORT: usize = 120;
 
 /// The first `n` characters of a text.
-fn first(text: &str, n: usize) -> &str {
+pub(crate) fn first(text: &str, n: usize) -> &str {
     text.char_indices().nth(n).map_or(text, |(at, _)| &text[..at])
 }
 
 /// The last `n` characters of a text.
-fn last(text: &str, n: usize) -> &str {
+pub(crate) fn last(text: &str, n: usize) -> &str {
     if n == 0 {
         return "";
     }
-    text.char_indices().rev().nth(n - 1).map_or(text, |(at, _)| &text[at..])
+    text.char_indices()
+        .rev()
+        .nth(n - 1)
+        .map_or(text, |(at, _)| &text[at..])
 }
 
-fn longer_than(text: &str, n: usize) -> bool {
+/// Whether a text has more than `n` characters.
+pub(crate) fn longer_than(text: &str, n: usize) -> bool {
     text.len() > n && text.char_indices().nth(n).is_some()
 }
 
@@ -44,11 +52,10 @@ pub(crate) fn lower(text: &str) -> String {
     out
 }
 
+/// Lower case, and English words for foreign ones.
 fn expanded(text: &str) -> String {
     let mut out = lower(text);
-    if crate::knob("lex", 1.0) > 0.0 {
-        crate::lexicon::expand(&mut out);
-    }
+    lexicon::expand(&mut out);
     out
 }
 
@@ -64,11 +71,11 @@ pub(crate) fn whole(text: &str) -> String {
 }
 
 /// The text itself, or its two ends when it is long: all that the views of a prompt are made from.
-pub(crate) fn bounded(text: &str) -> String {
+pub(crate) fn bounded(text: &str) -> Cow<'_, str> {
     if longer_than(text, 2 * WINDOW) {
-        format!("{}\n{}", first(text, WINDOW), last(text, WINDOW))
+        Cow::Owned(format!("{}\n{}", first(text, WINDOW), last(text, WINDOW)))
     } else {
-        text.to_owned()
+        Cow::Borrowed(text)
     }
 }
 
@@ -76,27 +83,17 @@ pub(crate) fn bounded(text: &str) -> String {
 pub(crate) fn sentences(text: &str) -> Vec<&str> {
     let mut out = Vec::new();
     let mut start = 0;
-    let mut push = |piece: &'_ str, out: &mut Vec<(usize, usize)>, from: usize| {
-        let trimmed = piece.trim();
-        if !trimmed.is_empty() {
-            let at = from + (piece.len() - piece.trim_start().len());
-            out.push((at, at + trimmed.len()));
-        }
-    };
-    let mut spans = Vec::new();
     let mut previous = '\0';
     for (at, c) in text.char_indices() {
-        let after_end = matches!(previous, '.' | '!' | '?' | '。' | '？' | '！' | ':') && c.is_whitespace();
-        if c == '\n' || after_end {
-            push(&text[start..at], &mut spans, start);
+        let ended = matches!(previous, '.' | '!' | '?' | '。' | '？' | '！' | ':') && c.is_whitespace();
+        if c == '\n' || ended {
+            out.push(text[start..at].trim());
             start = at + c.len_utf8();
         }
         previous = c;
     }
-    push(&text[start..], &mut spans, start);
-    for (a, b) in spans {
-        out.push(&text[a..b]);
-    }
+    out.push(text[start..].trim());
+    out.retain(|sentence| !sentence.is_empty());
     out
 }
 

@@ -33,7 +33,11 @@ struct Seen {
 
 impl Builder {
     pub(crate) fn new() -> Self {
-        Self { table: Table::new(), grams: Vec::new(), texts: 0 }
+        Self {
+            table: Table::new(),
+            grams: Vec::new(),
+            texts: 0,
+        }
     }
 
     /// Counts one (already cut and lower-cased) text.
@@ -46,7 +50,11 @@ impl Builder {
     fn see(&mut self, hash: u64, is_word: bool) {
         let (id, new) = self.table.insert(hash);
         if new {
-            self.grams.push(Seen { documents: 0, last: 0, is_word });
+            self.grams.push(Seen {
+                documents: 0,
+                last: 0,
+                is_word,
+            });
         }
         let gram = &mut self.grams[id as usize];
         if gram.last != self.texts {
@@ -57,11 +65,22 @@ impl Builder {
 
     pub(crate) fn finish(mut self) -> Vocabulary {
         let n = self.texts as f32;
-        let rarity = self.grams.iter().map(|gram| libm::logf((1.0 + n) / (1.0 + gram.documents as f32)) + 1.0).collect();
-        let log_counts = (0..64u16).map(|count| 1.0 + libm::logf(f32::from(count.max(1)))).collect();
+        let rarity = self
+            .grams
+            .iter()
+            .map(|gram| libm::logf((1.0 + n) / (1.0 + gram.documents as f32)) + 1.0)
+            .collect();
+        let log_counts = (0..64u16)
+            .map(|count| 1.0 + libm::logf(f32::from(count.max(1))))
+            .collect();
         let is_word = self.grams.iter().map(|gram| gram.is_word).collect();
         self.table.freeze();
-        Vocabulary { table: self.table, rarity, is_word, log_counts }
+        Vocabulary {
+            table: self.table,
+            rarity,
+            is_word,
+            log_counts,
+        }
     }
 }
 
@@ -105,7 +124,10 @@ impl Vocabulary {
 
     /// The vector of a text that is already cut and lower-cased.
     pub(crate) fn features(&self, encoder: &Encoder, text: &str) -> Features {
-        let mut features = Features { dense: encoder.embed(text), ..Features::default() };
+        let mut features = Features {
+            dense: encoder.embed(text),
+            ..Features::default()
+        };
         for value in &mut features.dense {
             *value *= HALF;
         }
@@ -120,7 +142,12 @@ impl Vocabulary {
                 scratch.counts.resize(self.len(), 0);
             }
             let counts = &mut scratch.counts;
-            let Features { sparse, grams, unknown, .. } = features;
+            let Features {
+                sparse,
+                grams,
+                unknown,
+                ..
+            } = features;
             let mut count = |hash: u64| {
                 *grams += 1;
                 match self.table.get(hash) {
@@ -136,18 +163,27 @@ impl Vocabulary {
             };
             grams::words(text, &mut count);
             grams::characters(text, &mut count);
-            let mut squares = [0f32; 2];
             for (id, value) in sparse.iter_mut() {
-                let at = *id as usize;
-                let seen = std::mem::take(&mut counts[at]);
-                *value = self.log_count(seen) * self.rarity[at];
-                squares[usize::from(self.is_word[at])] += *value * *value;
+                let seen = std::mem::take(&mut counts[*id as usize]);
+                *value = self.log_count(seen) * self.rarity[*id as usize];
             }
-            let scales = [ROOT_HALF / squares[0].sqrt().max(1e-9), HALF / squares[1].sqrt().max(1e-9)];
-            for (id, value) in sparse.iter_mut() {
-                *value *= scales[usize::from(self.is_word[*id as usize])];
-            }
+            self.rescale(sparse);
         });
+    }
+
+    /// Gives the word block and the character block their lengths.
+    pub(crate) fn rescale(&self, sparse: &mut [(u32, f32)]) {
+        let mut squares = [0f32; 2];
+        for &(id, value) in sparse.iter() {
+            squares[usize::from(self.is_word(id))] += value * value;
+        }
+        let scales = [
+            ROOT_HALF / squares[0].sqrt().max(1e-9),
+            HALF / squares[1].sqrt().max(1e-9),
+        ];
+        for (id, value) in sparse.iter_mut() {
+            *value *= scales[usize::from(self.is_word(*id))];
+        }
     }
 
     /// Whether a feature is a word or a pair of words, not characters.

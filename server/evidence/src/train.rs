@@ -1,0 +1,181 @@
+//! Softmax regression on a policy's texts: the rows, what they weigh, and when it is worth it.
+
+use crate::background::{self, Kind};
+use crate::encoder::Encoder;
+use crate::linear::{Linear, dot};
+use crate::regression::{self, Row};
+use crate::text;
+use crate::training::TrainingSet;
+use crate::vocabulary::{Features, Vocabulary};
+
+/// Cost of an error against the size of the weights.
+const COST: f32 = 60.0;
+/// Steps of the optimiser; more change nothing.
+const STEPS: usize = 60;
+/// Fewer steps than this are not worth taking.
+const FEWEST_STEPS: usize = 12;
+/// Rows times classes times steps that fit into about five seconds.
+const WORK: usize = 24_000_000;
+/// Weights (grams times classes) that a classifier may keep: 32 MB.
+const WEIGHTS: usize = 8_000_000;
+/// From this many negative examples on, the shipped sentences are not needed as such.
+const ENOUGH_NEGATIVES: usize = 10;
+/// Mean examples a route from which regression beats descriptions, without and with negatives.
+const ENOUGH_EXAMPLES: f32 = 3.0;
+const ENOUGH_WITH_NEGATIVES: f32 = 1.0;
+/// The mean number of examples a route at which negatives weigh in full.
+const FULL_EXAMPLES: f32 = 20.0;
+/// What shipped sentences weigh as negatives, and the share of them, nearest to the policy, that is left out.
+const SHIPPED: f32 = 0.3;
+const TOO_NEAR: f32 = 0.45;
+/// Rows of a policy that a shipped sentence is compared with.
+const COMPARED: usize = 1000;
+/// The sum of the description prior's weight over the mean examples a route.
+const PRIOR: f32 = 16.0;
+
+/// A trained model, and how much of the descriptions to add to it.
+#[derive(Debug)]
+pub(crate) struct Trained {
+    pub(crate) weights: Linear,
+    /// Weight of the description prior.
+    pub(crate) prior: f32,
+    /// Whether the user gave negatives.
+    pub(crate) negatives: bool,
+}
+
+struct Text {
+    x: Features,
+    class: usize,
+}
+
+/// Trains, unless the policy has too few examples or is too large; then descriptions decide.
+pub(crate) fn train(set: &TrainingSet, encoder: &Encoder, vocabulary: &Vocabulary) -> Option<Trained> {
+    let routes = set.routes.len();
+    let examples: usize = set.routes.iter().map(|route| route.examples.len()).sum();
+    let mean = examples as f32 / routes as f32;
+    let negatives = set.other_examples.len() >= ENOUGH_NEGATIVES;
+    if mean
+        < if negatives {
+            ENOUGH_WITH_NEGATIVES
+        } else {
+            ENOUGH_EXAMPLES
+        }
+    {
+        return None;
+    }
+    let rows: usize = set
+        .routes
+        .iter()
+        .map(|route| 2 + route.clauses().len() + route.examples.len())
+        .sum();
+    let rows = rows + set.other_examples.len() + if negatives { 0 } else { 200 };
+    let classes = routes + 1;
+    let steps = STEPS.min(WORK / (rows * classes));
+    if steps < FEWEST_STEPS || vocabulary.len() * classes > WEIGHTS {
+        return None;
+    }
+    let texts = texts(set, negatives, encoder, vocabulary);
+    let rows = weigh(&texts, classes, mean, negatives);
+    Some(Trained {
+        weights: regression::fit(&rows, classes, encoder.dims(), vocabulary.len(), steps),
+        prior: PRIOR / mean.max(1.0),
+        negatives,
+    })
+}
+
+fn texts(set: &TrainingSet, negatives: bool, encoder: &Encoder, vocabulary: &Vocabulary) -> Vec<Text> {
+    let features = |text: &str| vocabulary.features(encoder, &text::whole(text));
+    let mut out: Vec<Text> = Vec::new();
+    for (class, route) in set.routes.iter().enumerate() {
+        let own = [route.headline(), route.title()]
+            .into_iter()
+            .chain(route.clauses());
+        out.extend(own.map(|text| Text {
+            x: features(&text),
+            class,
+        }));
+        out.extend(route.examples.iter().map(|text| Text {
+            x: features(text),
+            class,
+        }));
+    }
+    let class = set.routes.len();
+    let mut shipped = Vec::new();
+    if !negatives {
+        let kinds = [Kind::Topic, Kind::Chat, Kind::Close];
+        let sentences = background::sentences().filter(|(kind, _)| kinds.contains(kind));
+        shipped = far_from(
+            &out,
+            sentences.map(|(_, text)| features(text)).collect(),
+            vocabulary.len(),
+        );
+    }
+    out.extend(set.other_examples.iter().map(|text| Text {
+        x: features(text),
+        class,
+    }));
+    out.extend(shipped.into_iter().map(|x| Text { x, class }));
+    out
+}
+
+/// The sentences that are not among the nearest to a policy's own texts.
+fn far_from(policy: &[Text], sentences: Vec<Features>, grams: usize) -> Vec<Features> {
+    let stride = policy.len().div_ceil(COMPARED).max(1);
+    let mut spread = vec![0f32; grams];
+    let mut nearness = Vec::with_capacity(sentences.len());
+    for sentence in &sentences {
+        for &(id, value) in &sentence.sparse {
+            spread[id as usize] = value;
+        }
+        let kernel = |text: &Text| {
+            let shared: f32 = text
+                .x
+                .sparse
+                .iter()
+                .map(|&(id, value)| value * spread[id as usize])
+                .sum();
+            shared + dot(&text.x.dense, &sentence.dense)
+        };
+        nearness.push(policy.iter().step_by(stride).map(kernel).fold(f32::MIN, f32::max));
+        for &(id, _) in &sentence.sparse {
+            spread[id as usize] = 0.0;
+        }
+    }
+    let mut sorted = nearness.clone();
+    sorted.sort_by(f32::total_cmp);
+    let limit = sorted[((sorted.len() - 1) as f32 * (1.0 - TOO_NEAR)) as usize];
+    sentences
+        .into_iter()
+        .zip(nearness)
+        .filter(|&(_, near)| near <= limit)
+        .map(|(x, _)| x)
+        .collect()
+}
+
+/// Each class weighs the same, except *none*: less the fewer examples there are, and less when it is made of shipped
+/// sentences.
+fn weigh(texts: &[Text], classes: usize, mean: f32, negatives: bool) -> Vec<Row<'_>> {
+    let mut totals = vec![0f32; classes];
+    for text in texts {
+        totals[text.class] += 1.0;
+    }
+    let present = totals.iter().filter(|&&total| total > 0.0).count() as f32;
+    let balanced = texts.len() as f32 / present;
+    let share = mean / FULL_EXAMPLES;
+    let none = if negatives {
+        (share * share.sqrt()).clamp(0.1, 1.0)
+    } else {
+        SHIPPED
+    };
+    texts
+        .iter()
+        .map(|text| {
+            let factor = if text.class + 1 == classes { none } else { 1.0 };
+            Row {
+                x: &text.x,
+                class: text.class,
+                cost: COST * factor * balanced / totals[text.class],
+            }
+        })
+        .collect()
+}
