@@ -19,14 +19,37 @@ fn engine(policy: &str) -> Engine {
     let ring = Arc::new(Ring::new(1000));
     let compiler = Compiler::new().expect("the built-in table is sound");
     let store = Arc::new(Store::new(compiler, ring.clone()));
-    store.reload(policy.as_bytes(), "bench", &ReloadOptions::default()).expect("the policy is sound");
-    Engine::new(store, DecisionCache::new(Bounds { max_entries: 10_000, max_bytes: 64 << 20 }, [0; 32]), ring)
+    store
+        .reload(policy.as_bytes(), "bench", &ReloadOptions::default())
+        .expect("the policy is sound");
+    Engine::new(
+        store,
+        DecisionCache::new(
+            Bounds {
+                max_entries: 10_000,
+                max_bytes: 64 << 20,
+            },
+            [0; 32],
+        ),
+        ring,
+    )
 }
 
 /// A policy of `routes` routes, each with a description of its own and one of four models.
 fn policy(routes: usize) -> String {
-    let topics = ["invoices", "python code", "poems", "travel", "contracts", "recipes", "medicine", "chess", "taxes"];
-    let mut text = String::from("schema: 1\ndefault: m0\nmodels: [{id: m0}, {id: m1}, {id: m2}, {id: m3}]\nroutes:\n");
+    let topics = [
+        "invoices",
+        "python code",
+        "poems",
+        "travel",
+        "contracts",
+        "recipes",
+        "medicine",
+        "chess",
+        "taxes",
+    ];
+    let mut text =
+        String::from("schema: 1\ndefault: m0\nmodels: [{id: m0}, {id: m1}, {id: m2}, {id: m3}]\nroutes:\n");
     for number in 0..routes {
         let (first, second) = (topics[number % 9], topics[number / 9 % 9]);
         text += &format!(
@@ -38,8 +61,17 @@ fn policy(routes: usize) -> String {
 }
 
 fn asked(conversation: Conversation, cache: CacheMode) -> Asked {
-    let query = Query { turns: conversation.messages.len() as u32, input_tokens: 100, ..Query::default() };
-    Asked { query, conversation, cache, ..Asked::default() }
+    let query = Query {
+        turns: conversation.messages.len() as u32,
+        input_tokens: 100,
+        ..Query::default()
+    };
+    Asked {
+        query,
+        conversation,
+        cache,
+        ..Asked::default()
+    }
 }
 
 fn by_routes(c: &mut Criterion) {
@@ -48,7 +80,9 @@ fn by_routes(c: &mut Criterion) {
     for routes in [10, 30, 100, 1_000, 10_000] {
         let engine = engine(&policy(routes));
         let asked = asked(Conversation::from_prompt(PROMPT), CacheMode::Bypass);
-        group.bench_function(BenchmarkId::from_parameter(routes), |b| b.iter(|| engine.route(black_box(asked.clone()))));
+        group.bench_function(BenchmarkId::from_parameter(routes), |b| {
+            b.iter(|| engine.route(black_box(asked.clone())))
+        });
     }
 }
 
@@ -63,12 +97,22 @@ fn by_length(c: &mut Criterion) {
             has_tool_calls: false,
             attachments: Vec::new(),
         };
-        let mut conversation = Conversation { messages: vec![message(0)] };
-        while conversation.messages.iter().map(|m| m.content.len()).sum::<usize>() < bytes {
+        let mut conversation = Conversation {
+            messages: vec![message(0)],
+        };
+        while conversation
+            .messages
+            .iter()
+            .map(|m| m.content.len())
+            .sum::<usize>()
+            < bytes
+        {
             conversation.messages.push(message(conversation.messages.len()));
         }
         let asked = asked(conversation, CacheMode::Bypass);
-        group.bench_function(BenchmarkId::from_parameter(bytes), |b| b.iter(|| engine.route(black_box(asked.clone()))));
+        group.bench_function(BenchmarkId::from_parameter(bytes), |b| {
+            b.iter(|| engine.route(black_box(asked.clone())))
+        });
     }
 }
 

@@ -23,21 +23,42 @@ fn main() -> anyhow::Result<()> {
     let ring = Arc::new(Ring::new(0));
     let store = Arc::new(Store::new(Compiler::new()?, ring.clone()));
     store.reload(&policy, "example", &ReloadOptions::default())?;
-    let engine = Engine::new(store, DecisionCache::new(Bounds { max_entries: 0, max_bytes: 0 }, [0; 32]), ring);
+    let engine = Engine::new(
+        store,
+        DecisionCache::new(
+            Bounds {
+                max_entries: 0,
+                max_bytes: 0,
+            },
+            [0; 32],
+        ),
+        ring,
+    );
     let words: Vec<&str> = WORDS.split_whitespace().collect();
     let mut state = 1u64;
     let mut next = |below: usize| {
         // Knuth's MMIX generator; the high bits are the good ones.
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         (state >> 33) as usize % below
     };
     let mut all = String::new();
     for _ in 0..10_000 {
         let prompt: Vec<&str> = (0..2 + next(40)).map(|_| words[next(words.len())]).collect();
-        let mut query = Query { turns: 1, input_tokens: 1 + next(5000) as u64, ..Query::default() };
+        let mut query = Query {
+            turns: 1,
+            input_tokens: 1 + next(5000) as u64,
+            ..Query::default()
+        };
         query.requirements.max_cost_usd = (next(4) == 0).then(|| next(1000) as f64 / 1e5);
         let conversation = Conversation::from_prompt(prompt.join(" "));
-        let outcome = engine.route(Asked { query, conversation, cache: CacheMode::Bypass, ..Asked::default() });
+        let outcome = engine.route(Asked {
+            query,
+            conversation,
+            cache: CacheMode::Bypass,
+            ..Asked::default()
+        });
         match outcome {
             Ok(decided) => all += &format!("{:?}\n", decided.decision),
             Err(error) => all += &format!("{error}\n"),

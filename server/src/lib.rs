@@ -4,9 +4,13 @@
 //! an [`engine::Asked`]) → [`engine`] (policy snapshot, ask-and-answer loop) → `signalbox_decide` (done, or ask this) → a
 //! probe ([`engine::cache`], [`store::Snapshot::scores`]) → `grpc::to_proto`.
 
+pub mod cli;
+pub mod config;
 pub mod conversation;
 pub mod engine;
+pub mod eval;
 pub mod grpc;
+pub mod logs;
 pub mod metrics;
 pub mod policy_test;
 pub mod serve;

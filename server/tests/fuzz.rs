@@ -28,10 +28,20 @@ fn service() -> Grpc {
     let store = Arc::new(Store::new(Compiler::new().unwrap(), ring.clone()));
     let (bytes, name) = PolicySource::builtin().read().unwrap();
     store.reload(&bytes, &name, &ReloadOptions::default()).unwrap();
-    let cache = DecisionCache::new(Bounds { max_entries: 1000, max_bytes: 1 << 20 }, [0; 32]);
+    let cache = DecisionCache::new(
+        Bounds {
+            max_entries: 1000,
+            max_bytes: 1 << 20,
+        },
+        [0; 32],
+    );
     let engine = Arc::new(Engine::new(store, cache, ring));
     let loopback: SocketAddr = "127.0.0.1:1".parse().unwrap();
-    Grpc::new(engine, Arc::new(PolicySource::builtin()), Access::new(loopback, true))
+    Grpc::new(
+        engine,
+        Arc::new(PolicySource::builtin()),
+        Access::new(loopback, true),
+    )
 }
 
 /// Mostly usual words, names of the example policy, and odd ones.
@@ -50,7 +60,11 @@ fn text() -> impl Strategy<Value = String> {
 fn number() -> impl Strategy<Value = Option<f64>> {
     prop::option::weighted(
         0.3,
-        prop_oneof![0.0f64..1.0, any::<f64>(), prop::sample::select(vec![f64::NAN, f64::INFINITY, -1.0, 0.0, 1e-9])],
+        prop_oneof![
+            0.0f64..1.0,
+            any::<f64>(),
+            prop::sample::select(vec![f64::NAN, f64::INFINITY, -1.0, 0.0, 1e-9])
+        ],
     )
 }
 
@@ -69,42 +83,83 @@ fn texts() -> impl Strategy<Value = Vec<String>> {
 
 fn messages() -> impl Strategy<Value = Vec<Message>> {
     let role = prop_oneof![12 => 1i32..5, 1 => -1i32..7];
-    let attachment = (0i32..8, prop::option::of(any::<u32>())).prop_map(|(modality, tokens)| Attachment { modality, tokens });
+    let attachment = (0i32..8, prop::option::of(any::<u32>()))
+        .prop_map(|(modality, tokens)| Attachment { modality, tokens });
     let attachments = prop_oneof![6 => Just(Vec::new()), 1 => prop::collection::vec(attachment, 0..3)];
-    let message = (role, text(), attachments, any::<bool>()).prop_map(|(role, content, attachments, has_tool_calls)| {
-        Message { role, content, attachments, has_tool_calls }
-    });
+    let message = (role, text(), attachments, any::<bool>()).prop_map(
+        |(role, content, attachments, has_tool_calls)| Message {
+            role,
+            content,
+            attachments,
+            has_tool_calls,
+        },
+    );
     prop::collection::vec(message, 0..4)
 }
 
 fn requirements() -> impl Strategy<Value = Option<Requirements>> {
-    let all = (tokens(), tokens(), texts(), prop::collection::vec(0i32..8, 0..2), number(), number(), texts());
-    let all = all.prop_map(|(context, output, capabilities, modalities, cost, quality, regions)| Requirements {
-        min_context_tokens: context,
-        max_output_tokens: output,
-        capabilities,
-        modalities,
-        max_cost_usd: cost,
-        min_quality: quality,
-        regions,
-        ..Requirements::default()
-    });
+    let all = (
+        tokens(),
+        tokens(),
+        texts(),
+        prop::collection::vec(0i32..8, 0..2),
+        number(),
+        number(),
+        texts(),
+    );
+    let all = all.prop_map(
+        |(context, output, capabilities, modalities, cost, quality, regions)| Requirements {
+            min_context_tokens: context,
+            max_output_tokens: output,
+            capabilities,
+            modalities,
+            max_cost_usd: cost,
+            min_quality: quality,
+            regions,
+            ..Requirements::default()
+        },
+    );
     prop::option::weighted(0.4, all)
 }
 
 fn preferences() -> impl Strategy<Value = Option<Preferences>> {
-    let weights = (number(), number(), number()).prop_map(|(latency, cost, quality)| Weights { latency, cost, quality });
+    let weights = (number(), number(), number()).prop_map(|(latency, cost, quality)| Weights {
+        latency,
+        cost,
+        quality,
+    });
     let all = (texts(), prop::option::weighted(0.3, weights), 0i32..7);
-    let all = all.prop_map(|(families, weights, optimize_for)| Preferences { families, weights, optimize_for });
+    let all = all.prop_map(|(families, weights, optimize_for)| Preferences {
+        families,
+        weights,
+        optimize_for,
+    });
     prop::option::weighted(0.3, all)
 }
 
 fn requests() -> impl Strategy<Value = RouteRequest> {
     let attempt = (text(), -1i32..8, number());
-    let attempt = attempt.prop_map(|(model_id, outcome, confidence)| Attempt { model_id, outcome, confidence });
-    let inline = RoutePreference { name: "a".into(), description: "b".into(), model_ids: vec!["c".into()] };
-    let names = (rare(text()), rare(text()), rare(text()), rare("[0-9a-f]{64}".prop_map(String::from)));
-    let caller = (text(), text()).prop_map(|(tenant, tier)| Caller { tenant, tier, ..Caller::default() });
+    let attempt = attempt.prop_map(|(model_id, outcome, confidence)| Attempt {
+        model_id,
+        outcome,
+        confidence,
+    });
+    let inline = RoutePreference {
+        name: "a".into(),
+        description: "b".into(),
+        model_ids: vec!["c".into()],
+    };
+    let names = (
+        rare(text()),
+        rare(text()),
+        rare(text()),
+        rare("[0-9a-f]{64}".prop_map(String::from)),
+    );
+    let caller = (text(), text()).prop_map(|(tenant, tier)| Caller {
+        tenant,
+        tier,
+        ..Caller::default()
+    });
     let rest = (
         prop_oneof![8 => Just(Vec::new()), 1 => prop::collection::vec(attempt, 1..3)],
         prop_oneof![50 => Just(Vec::new()), 1 => Just(vec![inline])],
@@ -112,8 +167,15 @@ fn requests() -> impl Strategy<Value = RouteRequest> {
         prop_oneof![20 => Just(0u64), 1 => any::<u64>()],
         tokens(),
     );
-    (messages(), names, requirements(), preferences(), prop::option::of(caller), rest).prop_map(
-        |(messages, names, requirements, preferences, caller, rest)| {
+    (
+        messages(),
+        names,
+        requirements(),
+        preferences(),
+        prop::option::of(caller),
+        rest,
+    )
+        .prop_map(|(messages, names, requirements, preferences, caller, rest)| {
             let (request_id, model, profile, policy_checksum) = names;
             let (attempts, route_preferences, cache, min_policy_version, input_tokens) = rest;
             RouteRequest {
@@ -132,8 +194,7 @@ fn requests() -> impl Strategy<Value = RouteRequest> {
                 policy_checksum,
                 ..RouteRequest::default()
             }
-        },
-    )
+        })
 }
 
 #[tokio::test]
@@ -151,14 +212,24 @@ async fn any_request_gets_a_decision_or_a_clear_error() {
                 let response = response.into_inner();
                 assert!(!response.model_id.is_empty());
                 assert!(!response.fallback_model_ids.contains(&response.model_id));
-                assert!(response.confidence.is_none_or(|p| (0.0..=1.0).contains(&p)), "{response:?}");
+                assert!(
+                    response.confidence.is_none_or(|p| (0.0..=1.0).contains(&p)),
+                    "{response:?}"
+                );
                 assert!(!response.reason.is_empty());
             }
             Err(status) => {
                 seen.insert(status.code() as i32);
-                assert!(!matches!(status.code(), Code::Internal | Code::Unknown), "{status:?} for {request:?}");
+                assert!(
+                    !matches!(status.code(), Code::Internal | Code::Unknown),
+                    "{status:?} for {request:?}"
+                );
                 assert!(!status.message().is_empty());
-                assert!(status.details().len() <= 4096, "{} bytes for {request:?}", status.details().len());
+                assert!(
+                    status.details().len() <= 4096,
+                    "{} bytes for {request:?}",
+                    status.details().len()
+                );
             }
         }
     }
@@ -172,6 +243,9 @@ async fn any_request_gets_a_decision_or_a_clear_error() {
         Code::Unimplemented,
     ];
     for code in wanted {
-        assert!(seen.contains(&(code as i32)), "{code:?} was never reached: {seen:?}");
+        assert!(
+            seen.contains(&(code as i32)),
+            "{code:?} was never reached: {seen:?}"
+        );
     }
 }

@@ -211,3 +211,18 @@ pub const METRICS: &[Metric] = &[
         help: "The version of the server, with the value 1.",
     },
 ];
+
+/// The metrics as a Markdown table, as README has it.
+pub fn markdown() -> String {
+    let mut table = "| metric | kind | labels | meaning |\n|---|---|---|---|\n".to_owned();
+    for metric in METRICS {
+        let labels: Vec<String> = metric
+            .labels
+            .iter()
+            .map(|label| format!("`{}`", label.name))
+            .collect();
+        let (name, kind, labels) = (metric.name, metric.kind.as_str(), labels.join(", "));
+        table += &format!("| `{name}` | {kind} | {labels} | {} |\n", metric.help);
+    }
+    table
+}

@@ -7,7 +7,9 @@ use std::time::SystemTime;
 
 use signalbox_decide::policy::{self, Loaded};
 use signalbox_decide::{Answer, Diagnostic, Policy, RouteScores, Severity};
-use signalbox_evidence::{Classifier, Encoder, Role as Speaker, RouteText, TrainingSet, Turn};
+use signalbox_evidence::{
+    Classifier, DEFAULT_THRESHOLD, Encoder, Role as Speaker, RouteText, TrainingSet, Turn,
+};
 
 use crate::conversation::{Conversation, Role};
 use crate::store::PolicyInfo;
@@ -50,10 +52,10 @@ impl Snapshot {
         Answer::Got(Arc::new(RouteScores {
             routes: scores.routes,
             other: scores.other,
-            default_threshold: 0.25,
+            default_threshold: DEFAULT_THRESHOLD,
             held: scores.held,
             closing: scores.closing,
-            view: "whole",
+            view: scores.view.as_str(),
         }))
     }
 }

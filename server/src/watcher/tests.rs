@@ -246,7 +246,7 @@ async fn a_loop_of_links_keeps_the_policy() {
 #[tokio::test]
 async fn a_file_that_may_not_be_read_keeps_the_policy() {
     let watched = watch_file();
-    fs::set_permissions(watched.file(), fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(watched.file(), fs::Permissions::from_mode(0o000)).unwrap();
     if fs::read(watched.file()).is_ok() {
         return; // root reads everything
     }

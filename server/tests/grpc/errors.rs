@@ -306,7 +306,9 @@ async fn with_timeout(server: &Server, timeout: &str) -> Option<Status> {
 #[tokio::test]
 async fn a_deadline_that_passed_is_exceeded_not_cancelled() {
     let server = Server::start().await;
-    let status = with_timeout(&server, "1n").await.expect("an error without a body");
+    let status = with_timeout(&server, "1n")
+        .await
+        .expect("an error without a body");
     check(&status, Code::DeadlineExceeded, "DEADLINE_PASSED");
     assert!(with_timeout(&server, "10S").await.is_none());
 }

@@ -34,7 +34,7 @@ pub(super) fn find(policy: &Policy, scores: &RouteScores) -> Finding {
         return Finding::Domain { domain, p, margin };
     }
     Finding::Nothing {
-        confidence: 1.0 - p,
+        confidence: scores.other,
         margin: other_wins.then_some(scores.other - p),
     }
 }

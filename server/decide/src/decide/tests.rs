@@ -130,7 +130,7 @@ fn out_of_scope_skips_domains_and_ends_at_the_default_with_its_probability() {
     let policy = policy();
     let decision = done(&policy, &Query::default(), &scores(&[0.2, 0.2])).unwrap();
     assert_eq!((decision.model, decision.source), (3, Source::Default));
-    assert!((decision.confidence.unwrap() - 0.8).abs() < 1e-6);
+    assert!((decision.confidence.unwrap() - 0.6).abs() < 1e-6);
 }
 
 #[test]

@@ -150,7 +150,9 @@ impl Canonical {
             quality,
         } = weights.unwrap_or_default();
         self.number(u64::from(weights.is_some()));
-        [latency, cost, quality].map(|weight| self.float(Some(weight)));
+        for weight in [latency, cost, quality] {
+            self.float(Some(weight));
+        }
     }
 
     fn caller(&mut self, caller: &Caller) {

@@ -1,0 +1,186 @@
+//! `signalbox serve`: puts the parts together, says when they are ready, and takes them down again in order.
+
+use std::future::Future;
+use std::hash::{BuildHasher as _, RandomState};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use signalbox_decide::Severity;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::cli::{SettingArgs, print};
+use crate::config::Config;
+use crate::engine::Engine;
+use crate::engine::cache::{Bounds, DecisionCache};
+use crate::engine::ring::Ring;
+use crate::metrics::{self, exporter};
+use crate::serve::{self, Settings};
+use crate::store::{Compiler, ReloadError, ReloadOptions, ReloadReport, Store};
+use crate::watcher::{PolicySource, WatchOptions, Watcher};
+use crate::{logs, watcher};
+
+/// Serves until a signal to stop.
+///
+/// # Errors
+/// When a setting or the policy is wrong, or an address is taken.
+pub fn run(settings: SettingArgs) -> anyhow::Result<ExitCode> {
+    let (config, _) = settings.load()?;
+    logs::start(&config.log)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(serve(config))
+}
+
+async fn serve(config: Config) -> anyhow::Result<ExitCode> {
+    // Taken before anything is shown to be ready: a signal in between must not kill.
+    let stop = stop_signal()?;
+    let source = Arc::new(match &config.policy {
+        Some(path) => PolicySource::path(path, config.reload.max_bytes),
+        None => PolicySource::builtin(),
+    });
+    let counting = config
+        .metrics
+        .map(|address| exporter::install().map(|e| (address, e)))
+        .transpose()?;
+    let engine = Arc::new(engine(&config)?);
+    let (store, first) = (engine.store().clone(), source.clone());
+    let policy = tokio::task::spawn_blocking(move || load(&store, &first)).await??;
+    let bound = serve::bind(transport(&config), engine.clone(), source.clone()).await?;
+    let mut shown = "off".to_owned();
+    let mut ready = bound.ready();
+    let mut background = tokio::task::JoinSet::new();
+    if let Some((address, exporter)) = counting {
+        let page = exporter.bind(address, engine.clone()).await?;
+        shown = page.addr.to_string();
+        let page = page.run(stopped(stop.clone()));
+        background.spawn(async {
+            if let Err(error) = page.await {
+                tracing::error!("{error}");
+            }
+        });
+    }
+    let options = WatchOptions {
+        poll: config.reload.poll,
+        debounce: config.reload.debounce,
+    };
+    let _watcher = Watcher::start(source, engine.store().clone(), options);
+    let line = format!(
+        "signalbox ready grpc={} metrics={shown} policy={policy}\n",
+        bound.grpc_addr
+    );
+    let serving = bound.run(stopped(stop));
+    tokio::pin!(serving);
+    tokio::select! {
+        ended = &mut serving => ended?,
+        _ = ready.wait_for(|ready| *ready) => {
+            print(&line)?;
+            serving.await?;
+        }
+    }
+    // Metrics answer to the end of the drain; a scraper that holds its connection does not delay the exit.
+    background.abort_all();
+    Ok(ExitCode::SUCCESS)
+}
+
+fn engine(config: &Config) -> anyhow::Result<Engine> {
+    let ring = Arc::new(Ring::new(config.ring_size));
+    let compiler = Compiler::new().context("the built-in embedding table")?;
+    let store = Arc::new(Store::new(compiler, ring.clone()));
+    let bounds = Bounds {
+        max_entries: config.cache.max_entries,
+        max_bytes: config.cache.max_bytes,
+    };
+    Ok(Engine::new(store, DecisionCache::new(bounds, secret()), ring))
+}
+
+/// 32 bytes that differ from process to process, from the seeds that the standard library takes from the system.
+fn secret() -> [u8; 32] {
+    let mut hash = blake3::Hasher::new();
+    for part in 0..4_u64 {
+        hash.update(&RandomState::new().hash_one(part).to_le_bytes());
+    }
+    hash.update(uuid::Uuid::now_v7().as_bytes());
+    *hash.finalize().as_bytes()
+}
+
+fn transport(config: &Config) -> Settings {
+    Settings {
+        listen: config.listen,
+        max_message_bytes: config.limits.message_bytes,
+        drain: config.drain,
+        stop_deadline: config.stop_deadline,
+        allow_push: config.reload.allow_push,
+        max_concurrent_streams: config.limits.max_concurrent_streams,
+        keepalive: config.limits.keepalive,
+    }
+}
+
+/// Puts the first policy in force and gives its name. There is none to fall back on: with any problem, nothing starts.
+fn load(store: &Store, source: &PolicySource) -> anyhow::Result<String> {
+    let (bytes, name) = source
+        .read()
+        .inspect_err(|_| metrics::reload("unreadable"))
+        .context("policy")?;
+    match store.reload(&bytes, &name, &ReloadOptions::default()) {
+        Ok(report) => {
+            metrics::reload("applied");
+            warn(&name, &report);
+            let checksum = report.current.map(|current| current.checksum).unwrap_or_default();
+            Ok(format!("{name}@{}", checksum.get(..12).unwrap_or(&checksum)))
+        }
+        Err(error) => {
+            metrics::reload(watcher::result_of(&error));
+            let ReloadError::Invalid(diagnostics) = &error else {
+                return Err(error.into());
+            };
+            let errors = diagnostics
+                .iter()
+                .filter(|found| found.severity == Severity::Error);
+            let lines: Vec<String> = errors.map(|found| format!("\n  {name}:{found}")).collect();
+            anyhow::bail!(
+                "policy: {name}: {} error(s), nothing to serve:{}",
+                lines.len(),
+                lines.concat()
+            )
+        }
+    }
+}
+
+fn warn(name: &str, report: &ReloadReport) {
+    for found in report
+        .diagnostics
+        .iter()
+        .filter(|found| found.severity == Severity::Warning)
+    {
+        tracing::warn!("policy: {name}:{found}");
+    }
+}
+
+/// Turns true at SIGTERM or Ctrl-C. A second signal ends the process at once.
+fn stop_signal() -> anyhow::Result<watch::Receiver<bool>> {
+    let (sender, receiver) = watch::channel(false);
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::spawn(async move {
+        for stopping in [false, true] {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            if stopping {
+                tracing::warn!("stopped at once by a second signal");
+                std::process::exit(1);
+            }
+            sender.send_replace(true);
+        }
+    });
+    Ok(receiver)
+}
+
+fn stopped(mut stop: watch::Receiver<bool>) -> impl Future<Output = ()> + Send + 'static {
+    async move {
+        // A dropped sender stops as well.
+        let _ = stop.wait_for(|stop| *stop).await;
+    }
+}

@@ -1,0 +1,207 @@
+//! Every setting: its key, kind, default and meaning. The command line, the checks, `signalbox config` and README's table
+//! are all made from this list.
+
+use std::fmt::Write as _;
+
+/// One setting.
+#[derive(Clone, Copy, Debug)]
+pub struct Setting {
+    /// The key in a file; sections and keys are joined by a dot.
+    pub key: &'static str,
+    /// What may stand there.
+    pub kind: Kind,
+    /// What holds where nothing is set, as it would be written; empty when that is nothing.
+    pub default: &'static str,
+    /// What it does, in one sentence.
+    pub doc: &'static str,
+}
+
+/// What may stand in a setting.
+#[derive(Clone, Copy, Debug)]
+pub enum Kind {
+    /// An IP address and a port.
+    Address,
+    /// An IP address and a port, or `off`.
+    AddressOrOff,
+    /// A path, or another name, that is not checked here.
+    Text,
+    /// A whole number within bounds.
+    Integer {
+        /// The least.
+        min: u64,
+        /// The greatest.
+        max: u64,
+    },
+    /// `true` or `false`.
+    Bool,
+    /// One of a few words.
+    Word(&'static [&'static str]),
+}
+
+impl Setting {
+    /// The environment variable that sets it.
+    pub fn variable(&self) -> String {
+        variable(self.key)
+    }
+
+    /// The setting with this key.
+    pub fn named(key: &str) -> Option<&'static Setting> {
+        SETTINGS.iter().find(|setting| setting.key == key)
+    }
+}
+
+/// The environment variable of a key, known or not.
+pub(super) fn variable(key: &str) -> String {
+    format!("{PREFIX}{}", key.replace('.', "__").to_uppercase())
+}
+
+/// What the environment variables of settings begin with.
+pub(super) const PREFIX: &str = "SIGNALBOX__";
+
+/// A day: longer waits are mistakes.
+const DAY_MS: u64 = 86_400_000;
+
+/// More than any machine has: larger counts are mistakes.
+const MANY: u64 = 1 << 40;
+
+/// All settings, in the order of the manual.
+pub const SETTINGS: &[Setting] = &[
+    Setting {
+        key: "listen",
+        kind: Kind::Address,
+        default: "127.0.0.1:50051",
+        doc: "Address and port for gRPC; port 0 takes a free one.",
+    },
+    Setting {
+        key: "metrics",
+        kind: Kind::AddressOrOff,
+        default: "127.0.0.1:9090",
+        doc: "Address and port for Prometheus, or `off`.",
+    },
+    Setting {
+        key: "policy",
+        kind: Kind::Text,
+        default: "",
+        doc: "The policy: a file, or a directory that holds one; without it, the built-in example.",
+    },
+    Setting {
+        key: "cache.max_entries",
+        kind: Kind::Integer { min: 0, max: MANY },
+        default: "100000",
+        doc: "Most decisions in the cache; 0 turns it off.",
+    },
+    Setting {
+        key: "cache.max_bytes",
+        kind: Kind::Integer { min: 0, max: MANY },
+        default: "67108864",
+        doc: "Most memory for the decisions in the cache.",
+    },
+    Setting {
+        key: "ring.size",
+        kind: Kind::Integer {
+            min: 0,
+            max: 1_000_000,
+        },
+        default: "1000",
+        doc: "Recent decisions kept, without text, to be explained by id and to measure what a new policy changes.",
+    },
+    Setting {
+        key: "reload.poll_ms",
+        kind: Kind::Integer { min: 10, max: DAY_MS },
+        default: "5000",
+        doc: "Milliseconds between two looks at the policy's content.",
+    },
+    Setting {
+        key: "reload.debounce_ms",
+        kind: Kind::Integer { min: 0, max: 60_000 },
+        default: "300",
+        doc: "Milliseconds that a changed policy must stay as it is before it is loaded.",
+    },
+    Setting {
+        key: "reload.max_bytes",
+        kind: Kind::Integer { min: 1, max: 1 << 30 },
+        default: "4194304",
+        doc: "Largest policy file that is read.",
+    },
+    Setting {
+        key: "reload.allow_push",
+        kind: Kind::Bool,
+        default: "true",
+        doc: "Whether `ReloadPolicy` may bring a policy along.",
+    },
+    Setting {
+        key: "limits.message_bytes",
+        kind: Kind::Integer {
+            min: 1024,
+            max: 1 << 30,
+        },
+        default: "4194304",
+        doc: "Largest request.",
+    },
+    Setting {
+        key: "limits.max_concurrent_streams",
+        kind: Kind::Integer {
+            min: 1,
+            max: u32::MAX as u64,
+        },
+        default: "1000",
+        doc: "Most calls at once on one connection.",
+    },
+    Setting {
+        key: "limits.keepalive_ms",
+        kind: Kind::Integer {
+            min: 1000,
+            max: DAY_MS,
+        },
+        default: "30000",
+        doc: "Milliseconds between two pings on a connection.",
+    },
+    Setting {
+        key: "drain_ms",
+        kind: Kind::Integer { min: 0, max: DAY_MS },
+        default: "0",
+        doc: "Milliseconds to serve on, not ready, after the signal to stop.",
+    },
+    Setting {
+        key: "stop_deadline_ms",
+        kind: Kind::Integer { min: 0, max: DAY_MS },
+        default: "10000",
+        doc: "Milliseconds to wait for calls in flight after that.",
+    },
+    Setting {
+        key: "log.level",
+        kind: Kind::Word(&["off", "error", "warn", "info", "debug", "trace"]),
+        default: "info",
+        doc: "How much Signalbox logs to stderr; `RUST_LOG`, where set, decides instead.",
+    },
+    Setting {
+        key: "log.format",
+        kind: Kind::Word(&["text", "json"]),
+        default: "text",
+        doc: "How it logs.",
+    },
+    Setting {
+        key: "llm",
+        kind: Kind::Text,
+        default: "",
+        doc: "A language model as second opinion. Not in this version: any value is refused.",
+    },
+];
+
+/// The settings as a Markdown table, as README has it.
+pub fn markdown() -> String {
+    let mut table = "| key | default | meaning |\n|---|---|---|\n".to_owned();
+    for Setting {
+        key, default, doc, ..
+    } in SETTINGS
+    {
+        let default = if default.is_empty() {
+            String::new()
+        } else {
+            format!("`{default}`")
+        };
+        // Writing to a String cannot fail.
+        let _ = writeln!(table, "| `{key}` | {default} | {doc} |");
+    }
+    table
+}
