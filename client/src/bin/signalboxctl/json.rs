@@ -13,7 +13,7 @@ pub(crate) fn render(name: &str, message: &impl Message) -> Result<String> {
         .get_message_by_name(&format!("signalbox.v1.{name}"))
         .with_context(|| format!("signalbox.v1.{name} is not described"))?;
     let dynamic = DynamicMessage::decode(descriptor, message.encode_to_vec().as_slice())?;
-    let options = SerializeOptions::new().skip_default_fields(true);
+    let options = SerializeOptions::new().skip_default_fields(false);
     // Through a `Value`, whose keys are sorted: maps come out of `DynamicMessage` in the order of a hash map.
     let value = dynamic.serialize_with_options(serde_json::value::Serializer, &options)?;
     Ok(format!("{value:#}\n"))
