@@ -41,6 +41,7 @@ fn the_core_and_the_classifier_depend_on_nothing_that_does_io() {
     for package in ["server/decide", "server/evidence"] {
         for name in dependencies(package) {
             let allowed = [
+                "blake3",
                 "foldhash",
                 "hex",
                 "libm",
@@ -116,5 +117,35 @@ fn files_stay_small_and_say_what_they_are() {
             "{} does not begin with a line that says what it is",
             file.display()
         );
+    }
+}
+
+/// The text between `<!-- name -->` and `<!-- /name -->`.
+fn between<'a>(text: &'a str, name: &str) -> &'a str {
+    let (_, rest) = text.split_once(&format!("<!-- {name} -->\n")).unwrap();
+    rest.split_once(&format!("<!-- /{name} -->")).unwrap().0
+}
+
+/// `BLESS=1 cargo test -p signalbox --test house` writes the tables anew.
+#[test]
+fn the_tables_of_the_readme_are_those_of_the_code() {
+    let file = root().join("README.md");
+    let mut readme = fs::read_to_string(&file).unwrap();
+    let tables = [
+        ("settings", signalbox_server::config::settings::markdown()),
+        ("metrics", signalbox_server::metrics::table::markdown()),
+    ];
+    for (name, table) in tables {
+        let old = between(&readme, name).to_owned();
+        if std::env::var_os("BLESS").is_some() {
+            let (old, new) = (
+                format!("<!-- {name} -->\n{old}<!--"),
+                format!("<!-- {name} -->\n{table}<!--"),
+            );
+            readme = readme.replace(&old, &new);
+            fs::write(&file, &readme).unwrap();
+        } else {
+            assert_eq!(old, table, "README's table of {name} is old; run with BLESS=1");
+        }
     }
 }
