@@ -1,27 +1,20 @@
 //! Every row of the table of errors: its code, its reason and its details.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use prost::Message as _;
 use signalbox_api::v1;
 use signalbox_api::v1::explain_request::Target;
-use signalbox_api::v1::router_service_client::RouterServiceClient;
-use signalbox_api::v1::router_service_server::RouterServiceServer;
-use signalbox_server::grpc::Grpc;
-use signalbox_server::grpc::access::Access;
 use signalbox_server::grpc::status::{MAX_DETAILS_BYTES, MAX_MESSAGE_BYTES};
 use signalbox_server::serve::Settings;
-use signalbox_server::store::ReloadOptions;
-use tonic::transport::server::TcpIncoming;
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
 use crate::support::{self, Server, ask, name};
 
 /// Code, reason and domain of an error.
-fn check(status: &Status, code: Code, reason: &str) -> HashMap<String, String> {
+pub(crate) fn check(status: &Status, code: Code, reason: &str) -> HashMap<String, String> {
     assert_eq!(status.code(), code, "{status:?}");
     let details = status.get_error_details();
     let info = details.error_info().expect("every error carries ErrorInfo");
@@ -327,83 +320,6 @@ async fn a_bad_policy_is_invalid_with_paths_into_it_and_changes_nothing() {
     paths.sort();
     assert_eq!(paths, ["colour", "default"]);
     assert_eq!(server.engine.store().current().unwrap().policy.version, 7);
-}
-
-#[tokio::test]
-async fn pushing_a_policy_can_be_forbidden() {
-    let settings = Settings {
-        allow_push: false,
-        ..Settings::default()
-    };
-    let server = Server::with(settings, Some(support::POLICY)).await;
-    let mut raw = server.raw().await;
-    let push = v1::ReloadPolicyRequest {
-        policy_yaml: Some(support::version(8)),
-        ..Default::default()
-    };
-    check(
-        &raw.reload_policy(push).await.unwrap_err(),
-        Code::PermissionDenied,
-        "PUSH_FORBIDDEN",
-    );
-    raw.reload_policy(v1::ReloadPolicyRequest::default())
-        .await
-        .unwrap();
-}
-
-#[tokio::test]
-async fn administrative_calls_on_a_public_listener_need_credentials() {
-    let engine = support::engine();
-    engine
-        .store()
-        .reload(support::POLICY.as_bytes(), "test", &ReloadOptions::default())
-        .unwrap();
-    // The rules of a public address, on a listener of loopback: a test opens no port to others.
-    let access = Access::new("0.0.0.0:50051".parse().unwrap(), true);
-    let grpc = Grpc::new(
-        Arc::clone(&engine),
-        support::source("policy.yaml".as_ref()),
-        access,
-    );
-    let incoming = TcpIncoming::bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    let address = incoming.local_addr().unwrap();
-    let server = tonic::transport::Server::builder().add_service(RouterServiceServer::new(grpc));
-    tokio::spawn(server.serve_with_incoming(incoming));
-    let mut raw = RouterServiceClient::new(support::channel(address).await);
-
-    let reload = v1::ReloadPolicyRequest::default;
-    let status = raw.reload_policy(reload()).await.unwrap_err();
-    check(&status, Code::Unauthenticated, "CREDENTIALS_MISSING");
-    let mut request = tonic::Request::new(reload());
-    request
-        .metadata_mut()
-        .insert("authorization", "Bearer wrong".parse().unwrap());
-    let status = raw.reload_policy(request).await.unwrap_err();
-    check(&status, Code::PermissionDenied, "CREDENTIALS_WRONG");
-
-    let plain = v1::ExplainRequest {
-        target: Some(Target::Request(ask("hello"))),
-        ..Default::default()
-    };
-    for request in [
-        v1::ExplainRequest {
-            include_prompt: true,
-            ..plain.clone()
-        },
-        v1::ExplainRequest {
-            policy_yaml: Some(support::version(8)),
-            ..plain.clone()
-        },
-        v1::ExplainRequest {
-            target: Some(Target::DecisionId("nonsense".into())),
-            ..Default::default()
-        },
-    ] {
-        let status = raw.explain(request).await.unwrap_err();
-        check(&status, Code::Unauthenticated, "CREDENTIALS_MISSING");
-    }
-    raw.explain(plain).await.unwrap();
-    raw.get_policy(v1::GetPolicyRequest {}).await.unwrap();
 }
 
 #[tokio::test]
