@@ -1,5 +1,7 @@
 //! The engine with a real store, a real classifier and a real cache, without the network.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 

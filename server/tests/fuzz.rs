@@ -1,6 +1,8 @@
 //! Requests nobody would send on purpose: whatever comes, the answer is a decision or a clear error, never a panic, and
 //! every error code that a request alone can cause is reached.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;

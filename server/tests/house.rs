@@ -1,5 +1,7 @@
 //! The rules of the house that no compiler keeps: the arrow between the crates, the lints, the size of files.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
