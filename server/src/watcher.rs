@@ -65,7 +65,9 @@ impl Watcher {
             logged: BTreeSet::new(),
         };
         let now = Arc::new(Notify::new());
-        let task = tokio::spawn(watch.run(now.clone()));
+        // Taken here and not in the task: a signal that nobody takes ends the process.
+        let hangup = signal(SignalKind::hangup()).ok();
+        let task = tokio::spawn(watch.run(now.clone(), hangup));
         Watcher { task, now }
     }
 
@@ -106,7 +108,7 @@ struct Watch {
 }
 
 impl Watch {
-    async fn run(mut self, now: Arc<Notify>) {
+    async fn run(mut self, now: Arc<Notify>, mut hangup: Option<Signal>) {
         let changed = Arc::new(Notify::new());
         let _events = self.source.directory().and_then(|directory| {
             events(&directory, changed.clone())
@@ -115,7 +117,6 @@ impl Watch {
                 )
                 .ok()
         });
-        let mut hangup = signal(SignalKind::hangup()).ok();
         let mut poll = interval(self.options.poll);
         poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {

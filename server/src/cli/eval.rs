@@ -159,7 +159,7 @@ impl Progress {
 
     fn after(&mut self, prediction: Prediction) -> Prediction {
         self.done += 1;
-        if self.shown && (self.done % 50 == 0 || self.done == self.total) {
+        if self.shown && (self.done.is_multiple_of(50) || self.done == self.total) {
             // Progress is a courtesy: a closed terminal does not matter.
             let _ = write!(std::io::stderr(), "\r{} of {}", self.done, self.total);
         }

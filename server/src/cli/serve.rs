@@ -1,6 +1,5 @@
 //! `signalbox serve`: puts the parts together, says when they are ready, and takes them down again in order.
 
-use std::future::Future;
 use std::hash::{BuildHasher as _, RandomState};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -71,9 +70,15 @@ async fn serve(config: Config) -> anyhow::Result<ExitCode> {
     );
     let serving = bound.run(stopped(stop));
     tokio::pin!(serving);
-    tokio::select! {
-        ended = &mut serving => ended?,
-        _ = ready.wait_for(|ready| *ready) => {
+    // The guard of `wait_for` locks the channel: it must be gone before the server says that it is no longer ready.
+    let is_ready = async { ready.wait_for(|ready| *ready).await.map(drop) };
+    let ended = tokio::select! {
+        ended = &mut serving => Some(ended),
+        _ = is_ready => None,
+    };
+    match ended {
+        Some(ended) => ended?,
+        None => {
             print(&line)?;
             serving.await?;
         }
@@ -178,9 +183,7 @@ fn stop_signal() -> anyhow::Result<watch::Receiver<bool>> {
     Ok(receiver)
 }
 
-fn stopped(mut stop: watch::Receiver<bool>) -> impl Future<Output = ()> + Send + 'static {
-    async move {
-        // A dropped sender stops as well.
-        let _ = stop.wait_for(|stop| *stop).await;
-    }
+async fn stopped(mut stop: watch::Receiver<bool>) {
+    // A dropped sender stops as well.
+    let _ = stop.wait_for(|stop| *stop).await;
 }
