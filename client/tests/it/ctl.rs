@@ -8,7 +8,7 @@ use std::{
 use signalbox_client::v1;
 use tonic::Status;
 
-use crate::fake::{Fake, bad_request, nobody};
+use crate::fake::{Fake, bad_policy, bad_request, nobody};
 
 /// Runs the compiled binary beside the fake server.
 pub(crate) async fn ctl(endpoint: &str, args: &[&str], stdin: &str) -> Output {
@@ -157,6 +157,8 @@ async fn wrong_usage_exits_with_two_and_sends_nothing() {
         &["route", "x", "--messages", "no/such/file.json"],
         &["explain"],
         &["explain", "x", "--decision-id", "y"],
+        &["explain", "--decision-id", "y", "--tier", "pro"],
+        &["explain", "-", "--policy", "-"],
         &["reload", "--policy", "no/such/file.yaml"],
         &["--endpoint", "http://", "policy"],
         &["--timeout", "soon", "policy"],
@@ -171,6 +173,7 @@ async fn wrong_usage_exits_with_two_and_sends_nothing() {
         );
     }
     assert!(fake.script.routed.lock().unwrap().is_empty());
+    assert!(fake.script.explained.lock().unwrap().is_empty());
     assert!(fake.script.reloaded.lock().unwrap().is_empty());
 }
 
@@ -243,6 +246,55 @@ async fn reload_exits_with_one_unless_the_policy_is_good() {
             stdout(&output)
         );
     }
+}
+
+#[tokio::test]
+async fn a_refused_policy_is_diagnosed_by_a_dry_run() {
+    let fake = Fake::start().await;
+    let error = v1::Diagnostic {
+        severity: v1::Severity::Error.into(),
+        message: "the key `default` is missing".into(),
+        line: 1,
+        column: 1,
+        ..Default::default()
+    };
+    let found = v1::ReloadPolicyResponse {
+        diagnostics: vec![error],
+        ..Default::default()
+    };
+    fake.script
+        .reload
+        .lock()
+        .unwrap()
+        .extend([Err(bad_policy()), Ok(found)]);
+    let output = ctl(&fake.endpoint, &["reload", "--policy", "-"], "schema: 1\n").await;
+    assert_eq!(output.status.code(), Some(1));
+    let want = "-:1:1: error: the key `default` is missing\nnot applied\n";
+    assert_eq!((stdout(&output).as_str(), stderr(&output).as_str()), (want, ""));
+    let asked: Vec<_> = fake
+        .script
+        .reloaded
+        .lock()
+        .unwrap()
+        .iter()
+        .map(|seen| (seen.message.dry_run, seen.message.policy_yaml.clone()))
+        .collect();
+    let yaml = Some("schema: 1\n".to_owned());
+    assert_eq!(asked, [(false, yaml.clone()), (true, yaml)]);
+}
+
+#[tokio::test]
+async fn a_refusal_stands_when_the_dry_run_finds_nothing() {
+    let fake = Fake::start().await;
+    fake.script.reload.lock().unwrap().push_back(Err(bad_policy()));
+    let output = ctl(&fake.endpoint, &["reload"], "").await;
+    assert_eq!((output.status.code(), stdout(&output)), (Some(1), String::new()));
+    let want = "\
+error: the policy is wrong
+  1:1: the key `default` is missing
+  reason: INVALID_POLICY
+";
+    assert_eq!(stderr(&output), want);
 }
 
 #[tokio::test]

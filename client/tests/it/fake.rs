@@ -141,6 +141,15 @@ pub(crate) fn bad_request() -> Status {
     Status::with_error_details(tonic::Code::InvalidArgument, "2 fields are wrong", details)
 }
 
+/// A policy with an error, as it is refused without a dry run. The violation has no path: it is the whole file.
+pub(crate) fn bad_policy() -> Status {
+    use tonic_types::{ErrorDetails, StatusExt as _};
+    let mut details = ErrorDetails::new();
+    details.set_error_info("INVALID_POLICY", "signalbox", [("omitted".into(), String::new())]);
+    details.add_bad_request_violation("", "1:1: the key `default` is missing");
+    Status::with_error_details(tonic::Code::InvalidArgument, "the policy is wrong", details)
+}
+
 /// An endpoint where nobody listens, for as long as the socket is kept: bound, so that no other test gets it.
 pub(crate) fn nobody() -> (TcpSocket, String) {
     let socket = TcpSocket::new_v4().unwrap();

@@ -119,7 +119,7 @@ pub(crate) struct ExplainArgs {
     pub(crate) request: RequestArgs,
 
     /// Explain this earlier decision instead of a prompt
-    #[arg(long, value_name = "ID", conflicts_with_all = ["prompt", "messages", "model", "profile"])]
+    #[arg(long, value_name = "ID", conflicts_with = "RequestArgs")]
     pub(crate) decision_id: Option<String>,
 
     /// What would this policy have done? `-` reads it from stdin

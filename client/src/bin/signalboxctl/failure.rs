@@ -54,9 +54,11 @@ impl fmt::Display for Failure {
 
 fn details(f: &mut fmt::Formatter<'_>, rejection: &Rejection) -> fmt::Result {
     for violation in &rejection.field_violations {
-        writeln!(f, "  {}: {}", violation.field, violation.description)?;
+        // The whole request or policy has no path.
+        let colon = if violation.field.is_empty() { "" } else { ": " };
+        writeln!(f, "  {}{colon}{}", violation.field, violation.description)?;
     }
-    for (key, value) in &rejection.metadata {
+    for (key, value) in rejection.metadata.iter().filter(|(_, value)| !value.is_empty()) {
         writeln!(f, "  {key}: {value}")?;
     }
     if let Some(reason) = &rejection.reason {

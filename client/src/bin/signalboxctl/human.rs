@@ -4,7 +4,7 @@
 use std::fmt::Display;
 
 use signalbox_client::v1;
-use textwrap::Options;
+use textwrap::{Options, WordSplitter};
 
 mod policy;
 
@@ -140,11 +140,12 @@ fn line(out: &mut String, name: &str, value: &impl Display) {
     }
     let first = format!("  {name:<width$}", width = INDENT - 2);
     let rest = " ".repeat(INDENT);
-    // Names are not broken: a model id that was cut in two cannot be copied.
+    // Names are not broken, at a hyphen neither: a model id that was cut in two cannot be copied.
     let options = Options::new(COLUMNS)
         .initial_indent(&first)
         .subsequent_indent(&rest)
-        .break_words(false);
+        .break_words(false)
+        .word_splitter(WordSplitter::NoHyphenation);
     out.push_str(&textwrap::fill(&value, options));
     out.push('\n');
 }

@@ -5,6 +5,7 @@ use std::{
     fs,
     io::{self, Read as _},
     path::Path,
+    sync::atomic::{AtomicBool, Ordering},
 };
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -84,11 +85,19 @@ pub(crate) fn reload(args: ReloadArgs) -> Result<v1::ReloadPolicyRequest> {
     })
 }
 
-/// A file as text; `-` is stdin.
+/// Set once `-` was read.
+static STDIN_TAKEN: AtomicBool = AtomicBool::new(false);
+
+/// A file as text; `-` is stdin. A second `-` would read nothing, and send an empty policy or prompt: it is
+/// refused.
 pub(crate) fn read(path: &Path) -> Result<String> {
     if path != Path::new("-") {
         return fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()));
     }
+    ensure!(
+        !STDIN_TAKEN.swap(true, Ordering::Relaxed),
+        "stdin can be read once only: write `-` in one place"
+    );
     let mut text = String::new();
     io::stdin()
         .lock()
@@ -100,10 +109,6 @@ pub(crate) fn read(path: &Path) -> Result<String> {
 fn messages(args: &RequestArgs) -> Result<Vec<v1::Message>> {
     let mut messages = Vec::new();
     if let Some(path) = &args.messages {
-        ensure!(
-            path != Path::new("-") || args.prompt.as_deref() != Some("-"),
-            "stdin can be read once only"
-        );
         let shape = "write a JSON array of {\"role\": …, \"content\": …}";
         let turns: Vec<Turn> = serde_json::from_str(&read(path)?)
             .with_context(|| format!("{} is not a list of messages; {shape}", path.display()))?;

@@ -1,6 +1,6 @@
 //! Runs one command: builds the request, calls the server, renders the answer. `main` prints what comes back.
 
-use signalbox_client::{Client, Health, Options, v1};
+use signalbox_client::{Client, Error, Health, Options, codes, v1};
 
 use crate::{
     args::{Args, Command, HealthArgs, ReloadArgs},
@@ -63,12 +63,11 @@ async fn reload(client: &Client, as_json: bool, flags: ReloadArgs) -> Result<Don
     let dry_run = flags.dry_run;
     let file = flags.policy.as_ref().map(|path| path.display().to_string());
     let request = request::reload(flags).map_err(Failure::Usage)?;
-    let answer = client.reload_policy(request).await.map_err(Failure::Call)?;
-    let errors = answer
-        .diagnostics
-        .iter()
-        .any(|found| found.severity() == v1::Severity::Error);
-    let good = !errors && (answer.applied || dry_run);
+    let answer = match client.reload_policy(request.clone()).await {
+        Ok(answer) => answer,
+        Err(error) => diagnose(client, request, error).await.map_err(Failure::Call)?,
+    };
+    let good = !has_errors(&answer) && (answer.applied || dry_run);
     let text = show(as_json, "ReloadPolicyResponse", &answer, |answer| {
         human::reload(answer, file.as_deref(), dry_run)
     })?;
@@ -76,6 +75,33 @@ async fn reload(client: &Client, as_json: bool, flags: ReloadArgs) -> Result<Don
         text,
         exit: if good { 0 } else { SAID_NO },
     })
+}
+
+/// A refused policy comes back as an error, whose details are cut to fit a trailer and have no lines. A dry run
+/// tells all of it and changes nothing. If it finds no error (the source was mended, say), `refusal` stands.
+async fn diagnose(
+    client: &Client,
+    request: v1::ReloadPolicyRequest,
+    refusal: Error,
+) -> Result<v1::ReloadPolicyResponse, Error> {
+    if refusal.reason() != Some(codes::reason::INVALID_POLICY) {
+        return Err(refusal);
+    }
+    let request = v1::ReloadPolicyRequest {
+        dry_run: true,
+        ..request
+    };
+    match client.reload_policy(request).await {
+        Ok(answer) if has_errors(&answer) => Ok(answer),
+        _ => Err(refusal),
+    }
+}
+
+fn has_errors(answer: &v1::ReloadPolicyResponse) -> bool {
+    answer
+        .diagnostics
+        .iter()
+        .any(|found| found.severity() == v1::Severity::Error)
 }
 
 async fn health(client: &Client, as_json: bool, flags: HealthArgs) -> Result<Done, Failure> {

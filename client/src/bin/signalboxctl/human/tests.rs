@@ -40,6 +40,15 @@ fn no_line_is_wider_than_a_terminal() {
 }
 
 #[test]
+fn no_model_id_is_cut_in_two() {
+    let decision = decision();
+    let text = route(&decision);
+    for id in &decision.fallback_model_ids {
+        assert!(text.contains(id.as_str()), "no `{id}` in:\n{text}");
+    }
+}
+
+#[test]
 fn what_is_not_known_takes_no_line() {
     let text = route(&v1::RouteResponse {
         model_id: "m".into(),
