@@ -5,12 +5,12 @@
 //! the answer ("be concise", "ignore everything before this") from content.
 
 use crate::background::{self, Kind};
-use crate::encoder::Encoder;
 use crate::linear::Linear;
+use crate::reader::Reader;
 use crate::regression::{self, Row, softmax};
 use crate::text;
 use crate::training::TrainingSet;
-use crate::vocabulary::{Features, Vocabulary};
+use crate::vocabulary::Features;
 
 /// Cost of an error against the size of the weights.
 const COST: f32 = 30.0;
@@ -51,8 +51,8 @@ pub(crate) struct Act {
 }
 
 impl Acts {
-    pub(crate) fn new(set: &TrainingSet, encoder: &Encoder, vocabulary: &Vocabulary) -> Self {
-        let features = |text: &str| vocabulary.features(encoder, text);
+    pub(crate) fn new(set: &TrainingSet, reader: &Reader) -> Self {
+        let features = |text: &str| reader.features(&[&reader.lex(text)]);
         let (own, framed) = policy_texts(set);
         let own: Vec<Features> = own.iter().map(|text| features(text)).collect();
         let framed: Vec<Features> = framed.iter().map(|text| features(text)).collect();
@@ -76,8 +76,8 @@ impl Acts {
         sentences.extend(own.iter().map(|x| (x, 0)));
         let examples = set.routes.iter().any(|route| !route.examples.is_empty());
         Self {
-            acts: balanced(&turns, 3, encoder.dims(), vocabulary.len()),
-            meta: balanced(&sentences, 2, encoder.dims(), vocabulary.len()),
+            acts: balanced(&turns, 3, reader.encoder.dims(), reader.vocabulary.len()),
+            meta: balanced(&sentences, 2, reader.encoder.dims(), reader.vocabulary.len()),
             offset: if examples { WITH_EXAMPLES } else { WITHOUT_EXAMPLES },
         }
     }

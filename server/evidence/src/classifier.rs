@@ -6,6 +6,8 @@ use crate::act::Acts;
 use crate::background;
 use crate::descriptions::Descriptions;
 use crate::encoder::Encoder;
+use crate::lexicon;
+use crate::reader::Reader;
 use crate::related::Related;
 use crate::text;
 use crate::train::{self, Trained};
@@ -27,8 +29,7 @@ const DIFFUSE_NEGATIVES: f32 = 0.2;
 /// A policy's routes, ready to be recognised. Share it behind an `Arc`; nothing in it changes.
 #[derive(Debug)]
 pub struct Classifier {
-    encoder: Arc<Encoder>,
-    vocabulary: Vocabulary,
+    pub(crate) reader: Reader,
     descriptions: Descriptions,
     trained: Option<Trained>,
     pub(crate) acts: Acts,
@@ -52,21 +53,26 @@ impl Classifier {
     /// averaged into it.
     #[must_use]
     pub fn compile(encoder: Arc<Encoder>, set: &TrainingSet) -> Self {
-        let vocabulary = vocabulary(set);
-        let trained = if set.routes.is_empty() {
+        let reader = Reader {
+            vocabulary: vocabulary(set),
+            encoder,
+        };
+        let mut trained = if set.routes.is_empty() {
             None
         } else {
-            train::train(set, &encoder, &vocabulary)
+            train::train(set, &reader)
         };
-        let descriptions = Descriptions::new(&set.routes, trained.is_none(), &encoder, &vocabulary);
+        let mut descriptions = Descriptions::new(&set.routes, trained.is_none(), &reader);
+        if let Some(trained) = &mut trained {
+            descriptions.fold_into(&mut trained.weights, trained.prior);
+        }
         Self {
             descriptions,
-            acts: Acts::new(set, &encoder, &vocabulary),
-            related: Related::new(&set.routes, &encoder, &vocabulary),
+            acts: Acts::new(set, &reader),
+            related: Related::new(&set.routes, &reader),
             routes: set.routes.len(),
             trained,
-            vocabulary,
-            encoder,
+            reader,
         }
     }
 
@@ -82,9 +88,8 @@ impl Classifier {
         self.trained.is_some()
     }
 
-    /// The logits of a text that is already cut and lower-cased.
-    pub(crate) fn logits(&self, text: &str) -> Logits {
-        let x = self.vocabulary.features(&self.encoder, text);
+    /// The logits of a text.
+    pub(crate) fn logits(&self, x: Features) -> Logits {
         let n = self.routes;
         let z = match &self.trained {
             Some(trained) => {
@@ -103,12 +108,6 @@ impl Classifier {
             }
         };
         Logits { z, x }
-    }
-
-    /// Whether a sentence is an instruction about the answer.
-    pub(crate) fn is_meta(&self, sentence: &str) -> bool {
-        self.acts
-            .is_meta(&self.vocabulary.features(&self.encoder, &text::lower(sentence)))
     }
 
     /// Holds a part of all routes' mass against the best: added to the logit of none.
@@ -130,21 +129,27 @@ impl Classifier {
 /// All texts that the classifier will know the grams of.
 fn vocabulary(set: &TrainingSet) -> Vocabulary {
     let mut builder = Builder::new();
+    let mut add = |text: &str| {
+        let text = text::whole(text);
+        let mut parts = vec![text.as_str()];
+        parts.extend(lexicon::added([lexicon::touched(&text)].iter()));
+        builder.add(&parts);
+    };
     for route in &set.routes {
-        builder.add(&text::whole(&route.headline()));
-        builder.add(&text::whole(&route.title()));
+        add(&route.headline());
+        add(&route.title());
         for clause in route.clauses() {
-            builder.add(&text::whole(&clause));
+            add(&clause);
         }
         for example in &route.examples {
-            builder.add(&text::whole(example));
+            add(example);
         }
     }
     for example in &set.other_examples {
-        builder.add(&text::whole(example));
+        add(example);
     }
     for (_, sentence) in background::sentences() {
-        builder.add(&text::whole(sentence));
+        add(sentence);
     }
     builder.finish()
 }

@@ -147,7 +147,7 @@ impl Classifier {
     /// A later turn, read after what was said and held.
     fn next(&self, exchange: &Exchange<'_>, held: Option<usize>) -> State {
         let n = self.routes();
-        let (mut logits, mut view) = (self.logits(&text::whole(exchange.user)), View::Whole);
+        let (mut logits, mut view) = (self.logits(self.reader.whole(exchange.user)), View::Whole);
         let act = answering(self.acts.act(&logits.x), exchange.said);
         if act.close > 0.5 {
             let route = libm::logf((1.0 - act.close).max(1e-6) / n as f32);
@@ -178,7 +178,7 @@ impl Classifier {
             self.related.add(held, NEAR, &mut logits.z[..n]);
         }
         if !exchange.said.trim_ascii().is_empty() {
-            let mut said = self.logits(&text::whole(exchange.said)).z;
+            let mut said = self.logits(self.reader.whole(exchange.said)).z;
             self.sharpen(&mut said);
             let mean = said[..n].iter().sum::<f32>() / n as f32;
             let weight = ASSISTANT + ASSISTANT_REPLY * (1.0 - content);

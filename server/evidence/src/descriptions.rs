@@ -4,11 +4,10 @@
 //! cosine to its name or a clause of its description. With no (or too few) examples this is the whole classifier; with
 //! some it is a prior. In a policy too large for regression the examples are averaged into the headline.
 
-use crate::encoder::Encoder;
-use crate::linear::{Postings, dot};
-use crate::text;
+use crate::linear::{Linear, Postings, dot};
+use crate::reader::Reader;
 use crate::training::RouteText;
-use crate::vocabulary::{Features, HALF, ROOT_HALF, Vocabulary};
+use crate::vocabulary::{Features, HALF, ROOT_HALF};
 
 /// Weight of the headline's embedding cosine, and of the best clause's.
 const HEADLINE: f32 = 0.5;
@@ -23,40 +22,48 @@ const CLAUSES_UP_TO: usize = 256;
 #[derive(Debug)]
 pub(crate) struct Descriptions {
     dims: usize,
-    /// Embeddings of length 1: per route the headline, then name and clauses.
-    rows: Vec<f32>,
-    /// Where each route's rows end.
+    /// What is linear in the prompt's vector; none once a regression has taken it over.
+    headlines: Option<Headlines>,
+    /// Embeddings of names and clauses, of length 1.
+    clauses: Vec<f32>,
+    /// Where each route's clauses end.
     ends: Vec<usize>,
+}
+
+#[derive(Debug)]
+struct Headlines {
+    /// Embeddings of length 1, one a route.
+    dense: Vec<f32>,
+    /// What they weigh: all where a route has no clauses.
+    weights: Vec<f32>,
     /// Word and character cosines.
     lexical: Postings,
 }
 
 impl Descriptions {
-    pub(crate) fn new(
-        routes: &[RouteText],
-        with_examples: bool,
-        encoder: &Encoder,
-        vocabulary: &Vocabulary,
-    ) -> Self {
-        let dims = encoder.dims();
-        let mut rows = Vec::new();
-        let mut ends = Vec::with_capacity(routes.len());
+    pub(crate) fn new(routes: &[RouteText], with_examples: bool, reader: &Reader) -> Self {
+        let dims = reader.encoder.dims();
+        let (mut dense, mut weights) = (Vec::new(), Vec::new());
+        let (mut clauses, mut ends) = (Vec::new(), Vec::with_capacity(routes.len()));
         let mut entries: Vec<(u32, u32, f32)> = Vec::new();
         for (number, route) in routes.iter().enumerate() {
-            let mut headline = vocabulary.features(encoder, &text::whole(&route.headline()));
+            let mut headline = reader.whole(&route.headline());
             if with_examples && !route.examples.is_empty() {
-                headline = averaged(headline, &route.examples, encoder, vocabulary);
+                headline = averaged(headline, &route.examples, reader);
             }
-            rows.extend(headline.dense.iter().map(|v| v / HALF));
+            dense.extend(headline.dense.iter().map(|v| v / HALF));
             if routes.len() <= CLAUSES_UP_TO {
                 for clause in std::iter::once(route.title()).chain(route.clauses()) {
-                    rows.extend(encoder.embed(&text::whole(&clause)));
+                    clauses.extend(reader.whole(&clause).dense.iter().map(|v| v / HALF));
                 }
+                weights.push(HEADLINE);
+            } else {
+                weights.push(HEADLINE + CLAUSE);
             }
-            ends.push(rows.len() / dims);
+            ends.push(clauses.len());
             for &(id, value) in &headline.sparse {
                 // Blocks are .5 and .7071 long: their products are 1/4 and 1/2 of a cosine.
-                let weight = if vocabulary.is_word(id) {
+                let weight = if reader.vocabulary.is_word(id) {
                     WORDS / (HALF * HALF)
                 } else {
                     CHARACTERS / (ROOT_HALF * ROOT_HALF)
@@ -66,33 +73,54 @@ impl Descriptions {
         }
         Self {
             dims,
-            rows,
+            headlines: Some(Headlines {
+                dense,
+                weights,
+                lexical: Postings::new(reader.vocabulary.len(), &mut entries),
+            }),
+            clauses,
             ends,
-            lexical: Postings::new(vocabulary.len(), &mut entries),
+        }
+    }
+
+    /// Moves what is linear in a prompt's vector into a regression's weights, times `scale`.
+    pub(crate) fn fold_into(&mut self, linear: &mut Linear, scale: f32) {
+        let Some(headlines) = self.headlines.take() else {
+            return;
+        };
+        for (gram, route, weight) in headlines.lexical.entries() {
+            linear.add_sparse(gram, route, scale * weight);
+        }
+        for (route, row) in headlines.dense.chunks_exact(self.dims).enumerate() {
+            linear.add_dense(route, row, scale * headlines.weights[route] / HALF);
         }
     }
 
     /// Adds `scale` times each route's nearness to `out`, one value per route.
     pub(crate) fn add(&self, x: &Features, scale: f32, out: &mut [f32]) {
-        self.lexical.add_product(&x.sparse, scale, out);
-        let scale = scale / HALF;
-        let row = |i: usize| dot(&x.dense, &self.rows[i * self.dims..][..self.dims]);
+        if let Some(headlines) = &self.headlines {
+            headlines.lexical.add_product(&x.sparse, scale, out);
+            for (route, row) in headlines.dense.chunks_exact(self.dims).enumerate() {
+                out[route] += scale * headlines.weights[route] / HALF * dot(&x.dense, row);
+            }
+        }
+        let scale = scale * CLAUSE / HALF;
         let mut start = 0;
         for (out, &end) in out.iter_mut().zip(&self.ends) {
-            let headline = row(start);
-            let best = (start + 1..end).map(row).fold(f32::MIN, f32::max);
-            let best = if end > start + 1 { best } else { headline };
-            *out += scale * (HEADLINE * headline + CLAUSE * best);
+            let rows = self.clauses[start..end].chunks_exact(self.dims);
+            if let Some(best) = rows.map(|row| dot(&x.dense, row)).reduce(f32::max) {
+                *out += scale * best;
+            }
             start = end;
         }
     }
 }
 
 /// The mean of a headline and its route's examples, each block as long as before.
-fn averaged(headline: Features, examples: &[String], encoder: &Encoder, vocabulary: &Vocabulary) -> Features {
+fn averaged(headline: Features, examples: &[String], reader: &Reader) -> Features {
     let mut sum = headline;
     for example in examples {
-        let x = vocabulary.features(encoder, &text::whole(example));
+        let x = reader.whole(example);
         for (total, value) in sum.dense.iter_mut().zip(&x.dense) {
             *total += value;
         }
@@ -110,6 +138,6 @@ fn averaged(headline: Features, examples: &[String], encoder: &Encoder, vocabula
     for value in &mut sum.dense {
         *value *= HALF / length;
     }
-    vocabulary.rescale(&mut sum.sparse);
+    reader.vocabulary.rescale(&mut sum.sparse);
     sum
 }

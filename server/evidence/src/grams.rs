@@ -20,41 +20,63 @@ pub(crate) fn finish(hash: u64) -> u64 {
     mixed ^ (mixed >> 32)
 }
 
-/// Calls `sink` with every gram of 1 to 4 characters in each white-space separated word, the word padded with a
-/// space on both sides.
-pub(crate) fn characters(text: &str, mut sink: impl FnMut(u64)) {
-    let mut padded: Vec<u64> = Vec::with_capacity(24);
-    for word in text.split_whitespace() {
-        padded.clear();
-        padded.push(u64::from(b' '));
-        padded.extend(word.chars().map(u64::from));
-        padded.push(u64::from(b' '));
-        for start in 0..padded.len() {
-            let mut hash = MIX;
-            for (length, &unit) in padded[start..].iter().take(LONGEST).enumerate() {
-                hash = extend(hash, unit + 1);
-                sink(finish(hash.wrapping_add(length as u64)));
-            }
+/// The hash of a white-space separated word as a whole.
+pub(crate) fn token(word: &str) -> u64 {
+    finish(word.chars().fold(MIX ^ 1, |hash, c| extend(hash, u64::from(c))))
+}
+
+/// The first and the last word within a white-space separated one: what pairs with its neighbours.
+pub(crate) type Ends = Option<(u64, u64)>;
+
+/// Calls `sink` with every gram of a white-space separated word, and whether it is a word or a pair of words.
+pub(crate) fn within(token: &str, mut sink: impl FnMut(u64, bool)) -> Ends {
+    let mut ends: Ends = None;
+    words(token, |word| {
+        sink(finish(word), true);
+        if let Some((_, before)) = ends {
+            sink(pair(before, word), true);
+        }
+        ends = Some((ends.map_or(word, |(first, _)| first), word));
+    });
+    characters(token, |gram| sink(gram, false));
+    ends
+}
+
+/// The gram of two neighbouring words.
+pub(crate) fn pair(before: u64, word: u64) -> u64 {
+    finish(extend(before.rotate_left(17), word))
+}
+
+/// Grams of 1 to 4 characters; a space stands before and after the token.
+fn characters(token: &str, mut sink: impl FnMut(u64)) {
+    let space = u64::from(b' ');
+    let units = std::iter::once(space)
+        .chain(token.chars().map(u64::from))
+        .chain([space]);
+    // The grams that still grow: the oldest first, which has the most characters.
+    let mut open = [MIX; LONGEST];
+    for (seen, unit) in units.enumerate() {
+        open.rotate_left(1);
+        open[LONGEST - 1] = MIX;
+        let growing = LONGEST.min(seen + 1);
+        for (length, hash) in open.iter_mut().rev().take(growing).enumerate() {
+            *hash = extend(*hash, unit + 1);
+            sink(finish(hash.wrapping_add(length as u64)));
         }
     }
 }
 
-/// Calls `sink` with every word (letters, digits and `_`) and every pair of neighbouring words.
-pub(crate) fn words(text: &str, mut sink: impl FnMut(u64)) {
-    let mut previous: Option<u64> = None;
+/// Words: letters, digits and `_`.
+fn words(token: &str, mut sink: impl FnMut(u64)) {
     let mut current: Option<u64> = None;
-    for c in text.chars().map(Some).chain([None]) {
+    for c in token.chars().map(Some).chain([None]) {
         match c {
             Some(c) if c.is_alphanumeric() || c == '_' => {
                 current = Some(extend(current.unwrap_or(!MIX), u64::from(c) + 1));
             }
             _ => {
                 if let Some(word) = current.take() {
-                    sink(finish(word));
-                    if let Some(before) = previous {
-                        sink(finish(extend(before.rotate_left(17), word)));
-                    }
-                    previous = Some(word);
+                    sink(word);
                 }
             }
         }

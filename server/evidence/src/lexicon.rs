@@ -87,20 +87,26 @@ impl Lexicon {
                 .any(|w| word.starts_with(w));
             let sure = english || !word.is_ascii();
             if !known {
-                match found.iter_mut().find(|seen| seen.0 == concept) {
-                    Some(seen) => seen.1 |= sure,
-                    None => found.push((concept, sure)),
-                }
+                merge(found, concept, sure);
             }
         }
     }
 }
 
-/// Adds the English words of all concepts that a lower-cased text touches.
-pub(crate) fn expand(text: &mut String) {
+/// What a text has to do with the lexicon.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Touched {
+    /// Concepts in the order in which they are first touched, and whether that alone is enough to add their words.
+    concepts: Vec<(u16, bool)>,
+    words: u32,
+    /// Words that are among the most common ones of English.
+    common: u32,
+}
+
+/// The concepts that a lower-cased text touches.
+pub(crate) fn touched(text: &str) -> Touched {
     let lexicon = &*LEXICON;
-    let mut found: Vec<(u16, bool)> = Vec::new();
-    let (mut words, mut common) = (0u32, 0u32);
+    let mut touched = Touched::default();
     let edge = |c: char| !(c.is_alphanumeric() || matches!(c, '_' | '-' | '+' | '#' | '\'' | '.'));
     for word in text.split(edge) {
         let word = word.trim_matches(['.', '-', '\'']);
@@ -111,25 +117,44 @@ pub(crate) fn expand(text: &mut String) {
         for (at, c) in word.char_indices() {
             hash = extend(hash, u64::from(c));
             if at > 0 {
-                lexicon.note(hash ^ STEM, word, &mut found);
+                lexicon.note(hash ^ STEM, word, &mut touched.concepts);
             }
             if c >= UNSPACED {
                 let mut infix = START;
                 for c in word[at..].chars().take(LONGEST) {
                     infix = extend(infix, u64::from(c));
-                    lexicon.note(infix ^ INFIX, word, &mut found);
+                    lexicon.note(infix ^ INFIX, word, &mut touched.concepts);
                 }
             }
         }
-        lexicon.note(hash ^ WHOLE, word, &mut found);
-        words += 1;
-        common += u32::from(lexicon.common.get(finish(hash)).is_some());
+        lexicon.note(hash ^ WHOLE, word, &mut touched.concepts);
+        touched.words += 1;
+        touched.common += u32::from(lexicon.common.get(finish(hash)).is_some());
     }
-    let english = common as f32 >= ENGLISH * words as f32;
-    for (concept, sure) in found {
-        if sure || !english {
-            text.push(' ');
-            text.push_str(lexicon.concepts[concept as usize]);
+    touched
+}
+
+/// The English words to add to neighbouring texts.
+pub(crate) fn added<'a>(parts: impl Iterator<Item = &'a Touched>) -> Vec<&'static str> {
+    let mut all = Touched::default();
+    for part in parts {
+        all.words += part.words;
+        all.common += part.common;
+        for &(concept, sure) in &part.concepts {
+            merge(&mut all.concepts, concept, sure);
         }
+    }
+    let english = all.common as f32 >= ENGLISH * all.words as f32;
+    all.concepts
+        .iter()
+        .filter(|&&(_, sure)| sure || !english)
+        .map(|&(concept, _)| LEXICON.concepts[usize::from(concept)])
+        .collect()
+}
+
+fn merge(concepts: &mut Vec<(u16, bool)>, concept: u16, sure: bool) {
+    match concepts.iter_mut().find(|seen| seen.0 == concept) {
+        Some(seen) => seen.1 |= sure,
+        None => concepts.push((concept, sure)),
     }
 }

@@ -8,6 +8,7 @@
 //! * [`Encoder`]: a static sentence embedding, compiled into the library or loaded from a Model2Vec directory.
 //! * `text`, `lexicon`: bounded, lower-cased views of a prompt, with English words added for foreign ones.
 //! * `grams`, `table`, `vocabulary`: words and character n-grams, weighted by rarity, as a sparse vector.
+//! * `reader`: texts to vectors, each sentence looked at once.
 //! * `training`, `train`, `regression`, `linear`: the texts a route stands for, and softmax regression on them.
 //! * `descriptions`: cosines to names and descriptions, all there is when a policy has no examples.
 //! * `act`, `views`, `related`, `conversation`: what a turn does, and what a conversation is about by now.
@@ -43,6 +44,7 @@ mod encoder;
 mod grams;
 mod lexicon;
 mod linear;
+mod reader;
 mod regression;
 mod related;
 mod scores;

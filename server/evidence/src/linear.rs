@@ -99,11 +99,47 @@ impl Linear {
 
     /// `out += weightsᵀ x`.
     pub(crate) fn add_product(&self, x: &Features, out: &mut [f32]) {
-        for (d, &value) in x.dense.iter().enumerate() {
-            add_scaled(out, &self.dense[d * self.width..][..self.width], value);
+        let mut at = 0;
+        while at < self.width {
+            at += match self.width - at {
+                16.. => self.add_columns::<16>(x, at, out),
+                8.. => self.add_columns::<8>(x, at, out),
+                _ => self.add_columns::<4>(x, at, out),
+            };
+        }
+    }
+
+    /// The product for `N` classes from `at` on, whose sums stay in registers meanwhile.
+    fn add_columns<const N: usize>(&self, x: &Features, at: usize, out: &mut [f32]) -> usize {
+        let mut sums = [0f32; N];
+        let mut add = |row: &[f32], value: f32| {
+            if let Some(row) = row.first_chunk::<N>() {
+                for (sum, weight) in sums.iter_mut().zip(row) {
+                    *sum += value * weight;
+                }
+            }
+        };
+        for (row, &value) in self.dense.chunks_exact(self.width).zip(&x.dense) {
+            add(&row[at..], value);
         }
         for &(id, value) in &x.sparse {
-            add_scaled(out, &self.sparse[id as usize * self.width..][..self.width], value);
+            add(&self.sparse[id as usize * self.width + at..], value);
+        }
+        for (out, sum) in out[at..].iter_mut().zip(sums) {
+            *out += sum;
+        }
+        N
+    }
+
+    /// Adds to the weight of one gram for one class.
+    pub(crate) fn add_sparse(&mut self, gram: u32, class: u32, value: f32) {
+        self.sparse[gram as usize * self.width + class as usize] += value;
+    }
+
+    /// Adds to the weights of an embedding for one class.
+    pub(crate) fn add_dense(&mut self, class: usize, row: &[f32], scale: f32) {
+        for (d, value) in row.iter().enumerate() {
+            self.dense[d * self.width + class] += scale * value;
         }
     }
 }
@@ -134,6 +170,17 @@ impl Postings {
                 .map(|&(_, route, weight)| (route, weight))
                 .collect(),
         }
+    }
+
+    /// All `(gram, route, weight)`, by gram and route.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = (u32, u32, f32)> {
+        let grams = 0..self.starts.len() - 1;
+        grams.flat_map(|gram| {
+            let range = self.starts[gram] as usize..self.starts[gram + 1] as usize;
+            self.entries[range]
+                .iter()
+                .map(move |&(route, weight)| (gram as u32, route, weight))
+        })
     }
 
     /// `out += scale * matrixᵀ x`.

@@ -3,11 +3,10 @@
 //! After "find me a bus to Lyon", "get me two tickets" more likely means bus tickets than concert tickets: a
 //! conversation leans towards the routes next to the one it is on.
 
-use crate::encoder::Encoder;
 use crate::linear::dot;
-use crate::text;
+use crate::reader::Reader;
 use crate::training::RouteText;
-use crate::vocabulary::{Features, Vocabulary};
+use crate::vocabulary::Features;
 
 /// Above this many routes the table would cost more than it gives.
 const ROUTES_UP_TO: usize = 256;
@@ -21,7 +20,7 @@ pub(crate) struct Related {
 }
 
 impl Related {
-    pub(crate) fn new(routes: &[RouteText], encoder: &Encoder, vocabulary: &Vocabulary) -> Self {
+    pub(crate) fn new(routes: &[RouteText], reader: &Reader) -> Self {
         let n = routes.len();
         if n > ROUTES_UP_TO {
             return Self {
@@ -31,10 +30,10 @@ impl Related {
         }
         let headlines: Vec<Features> = routes
             .iter()
-            .map(|route| vocabulary.features(encoder, &text::whole(&route.headline())))
+            .map(|route| reader.whole(&route.headline()))
             .collect();
         let mut table = vec![0f32; n * n];
-        let mut spread = vec![0f32; vocabulary.len()];
+        let mut spread = vec![0f32; reader.vocabulary.len()];
         for (i, a) in headlines.iter().enumerate() {
             for &(id, value) in &a.sparse {
                 spread[id as usize] = value;

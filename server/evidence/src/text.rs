@@ -5,18 +5,14 @@
 
 use std::borrow::Cow;
 
-use crate::lexicon;
-
 /// Characters kept from either end of a text.
 const WINDOW: usize = 1200;
 /// Characters kept from either end for the view of the whole.
 pub(crate) const HALF: usize = 200;
 /// The longest head or tail view, in characters.
-const VIEW: usize = 200;
+pub(crate) const VIEW: usize = 200;
 /// Sentences are added to a head or tail view until it has this many characters.
 const VIEW_MIN: usize = 20;
-/// A prompt of one sentence is looked at as a whole up to this many characters.
-const SHORT: usize = 120;
 
 /// The first `n` characters of a text.
 pub(crate) fn first(text: &str, n: usize) -> &str {
@@ -52,22 +48,15 @@ pub(crate) fn lower(text: &str) -> String {
     out
 }
 
-/// Lower case, and English words for foreign ones.
-fn expanded(text: &str) -> String {
-    let mut out = lower(text);
-    lexicon::expand(&mut out);
-    out
-}
-
 /// The view of the whole text: both ends of a long one, lower-cased.
 pub(crate) fn whole(text: &str) -> String {
     if !longer_than(text, 2 * HALF) {
-        return expanded(text);
+        return lower(text);
     }
     let (head, tail) = (first(text, HALF), last(text, HALF));
     let head = head.rfind(' ').map_or(head, |at| &head[..at]);
     let tail = tail.find(' ').map_or(tail, |at| &tail[at + 1..]);
-    expanded(&format!("{head} {tail}"))
+    lower(&format!("{head} {tail}"))
 }
 
 /// The text itself, or its two ends when it is long: all that the views of a prompt are made from.
@@ -97,36 +86,27 @@ pub(crate) fn sentences(text: &str) -> Vec<&str> {
     out
 }
 
-/// Whether head and tail views are worth looking at.
-pub(crate) fn has_views(text: &str, sentences: &[&str]) -> bool {
-    sentences.len() > 1 || longer_than(text, SHORT - 1)
-}
-
-/// The first sentences, until they have 20 characters, at most 200.
-pub(crate) fn head(sentences: &[&str]) -> String {
-    let mut out = String::new();
-    for s in sentences {
-        if !out.is_empty() {
-            out.push(' ');
-        }
-        out.push_str(s);
-        if longer_than(&out, VIEW_MIN - 1) {
-            break;
-        }
-    }
-    expanded(first(&out, VIEW))
-}
-
-/// The last sentences, until they have 20 characters, at most 200.
-pub(crate) fn tail(sentences: &[&str]) -> String {
-    let mut count = 0;
-    let mut length = 0;
-    for s in sentences.iter().rev() {
-        length += s.chars().count() + usize::from(count > 0);
+/// How many sentences from the front (or, of a reversed list, from the back) make a view: until 20 characters.
+pub(crate) fn enough<'a>(sentences: impl Iterator<Item = &'a str>) -> usize {
+    let (mut count, mut length) = (0, 0);
+    for sentence in sentences {
+        length += sentence.chars().count() + usize::from(count > 0);
         count += 1;
         if length >= VIEW_MIN {
             break;
         }
     }
-    expanded(last(&sentences[sentences.len() - count..].join(" "), VIEW))
+    count
+}
+
+/// The first sentences as a view: at most 200 characters.
+pub(crate) fn head(sentences: &[&str]) -> String {
+    let count = enough(sentences.iter().copied());
+    lower(first(&sentences[..count].join(" "), VIEW))
+}
+
+/// The last sentences as a view: at most 200 characters.
+pub(crate) fn tail(sentences: &[&str]) -> String {
+    let count = enough(sentences.iter().rev().copied());
+    lower(last(&sentences[sentences.len() - count..].join(" "), VIEW))
 }

@@ -1,12 +1,11 @@
 //! Softmax regression on a policy's texts: the rows, what they weigh, and when it is worth it.
 
 use crate::background::{self, Kind};
-use crate::encoder::Encoder;
 use crate::linear::{Linear, dot};
+use crate::reader::Reader;
 use crate::regression::{self, Row};
-use crate::text;
 use crate::training::TrainingSet;
-use crate::vocabulary::{Features, Vocabulary};
+use crate::vocabulary::Features;
 
 /// Cost of an error against the size of the weights.
 const COST: f32 = 60.0;
@@ -49,7 +48,7 @@ struct Text {
 }
 
 /// Trains, unless the policy has too few examples or is too large; then descriptions decide.
-pub(crate) fn train(set: &TrainingSet, encoder: &Encoder, vocabulary: &Vocabulary) -> Option<Trained> {
+pub(crate) fn train(set: &TrainingSet, reader: &Reader) -> Option<Trained> {
     let routes = set.routes.len();
     let examples: usize = set.routes.iter().map(|route| route.examples.len()).sum();
     let mean = examples as f32 / routes as f32;
@@ -71,20 +70,20 @@ pub(crate) fn train(set: &TrainingSet, encoder: &Encoder, vocabulary: &Vocabular
     let rows = rows + set.other_examples.len() + if negatives { 0 } else { 200 };
     let classes = routes + 1;
     let steps = STEPS.min(WORK / (rows * classes));
-    if steps < FEWEST_STEPS || vocabulary.len() * classes > WEIGHTS {
+    if steps < FEWEST_STEPS || reader.vocabulary.len() * classes > WEIGHTS {
         return None;
     }
-    let texts = texts(set, negatives, encoder, vocabulary);
+    let texts = texts(set, negatives, reader);
     let rows = weigh(&texts, classes, mean, negatives);
     Some(Trained {
-        weights: regression::fit(&rows, classes, encoder.dims(), vocabulary.len(), steps),
+        weights: regression::fit(&rows, classes, reader.encoder.dims(), reader.vocabulary.len(), steps),
         prior: PRIOR / mean.max(1.0),
         negatives,
     })
 }
 
-fn texts(set: &TrainingSet, negatives: bool, encoder: &Encoder, vocabulary: &Vocabulary) -> Vec<Text> {
-    let features = |text: &str| vocabulary.features(encoder, &text::whole(text));
+fn texts(set: &TrainingSet, negatives: bool, reader: &Reader) -> Vec<Text> {
+    let features = |text: &str| reader.whole(text);
     let mut out: Vec<Text> = Vec::new();
     for (class, route) in set.routes.iter().enumerate() {
         let own = [route.headline(), route.title()]
@@ -107,7 +106,7 @@ fn texts(set: &TrainingSet, negatives: bool, encoder: &Encoder, vocabulary: &Voc
         shipped = far_from(
             &out,
             sentences.map(|(_, text)| features(text)).collect(),
-            vocabulary.len(),
+            reader.vocabulary.len(),
         );
     }
     out.extend(set.other_examples.iter().map(|text| Text {

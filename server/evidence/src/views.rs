@@ -4,9 +4,11 @@
 //! speaks most clearly for a route decides.
 
 use crate::classifier::{Classifier, Logits};
+use crate::reader::Lexed;
 use crate::regression::softmax;
 use crate::scores::View;
 use crate::text;
+use crate::vocabulary::Features;
 
 /// Sentences from either end that are checked for instructions about the answer.
 const CHECKED: usize = 4;
@@ -23,52 +25,100 @@ pub(crate) struct Reading {
     pub(crate) agree: Option<bool>,
 }
 
+/// The vectors of a prompt's views; without head and tail where they would say the same as the whole.
+struct Views {
+    whole: Features,
+    ends: Option<[Features; 2]>,
+}
+
 impl Classifier {
     /// Reads a prompt through its views.
     pub(crate) fn read(&self, prompt: &str) -> Reading {
         let prompt = text::bounded(prompt);
         let sentences = text::sentences(&prompt);
-        match self.without_meta(&sentences) {
-            Some(kept) => self.best_view(&kept.join("\n"), &kept),
-            None => self.best_view(&prompt, &sentences),
-        }
+        let views = if text::longer_than(&prompt, 2 * text::HALF) {
+            self.long(&prompt, sentences)
+        } else {
+            self.short(&prompt, &sentences)
+        };
+        self.clearest(views)
     }
 
-    /// The sentences that are left when instructions about the answer are dropped; none if there is nothing to drop.
-    fn without_meta<'a>(&self, sentences: &[&'a str]) -> Option<Vec<&'a str>> {
-        if sentences.len() < 2 {
-            return None;
+    /// Up to 400 characters: each sentence is looked at once, and all views are made of them.
+    fn short(&self, prompt: &str, sentences: &[&str]) -> Views {
+        if let [_] = sentences
+            && text::longer_than(prompt, text::VIEW)
+        {
+            return self.cut(prompt, sentences);
         }
-        let end = sentences.len().saturating_sub(CHECKED);
-        let kept: Vec<&str> = sentences
+        let lexed: Vec<Lexed> = sentences
             .iter()
-            .enumerate()
-            .filter(|&(i, sentence)| {
-                !((i < CHECKED || i >= end) && self.is_meta(text::first(sentence, SENTENCE)))
-            })
-            .map(|(_, sentence)| *sentence)
+            .map(|sentence| self.reader.lex(&text::lower(sentence)))
             .collect();
-        let left: usize = kept.iter().map(|sentence| sentence.len()).sum();
-        (kept.len() < sentences.len() && left >= LEFT).then_some(kept)
+        let end = sentences.len().saturating_sub(CHECKED);
+        let kept = self.without_meta(sentences, |at| {
+            (at < CHECKED || at >= end) && self.acts.is_meta(&self.reader.plain(&lexed[at]))
+        });
+        let parts: Vec<&Lexed> = kept.iter().map(|&at| &lexed[at]).collect();
+        let words = || kept.iter().map(|&at| sentences[at]);
+        let (head, tail) = (text::enough(words()), text::enough(words().rev()));
+        Views {
+            whole: self.reader.features(&parts),
+            ends: (kept.len() > 1).then(|| {
+                [&parts[..head], &parts[parts.len() - tail..]].map(|parts| self.reader.features(parts))
+            }),
+        }
     }
 
-    fn best_view(&self, prompt: &str, sentences: &[&str]) -> Reading {
-        let logits = self.logits(&text::whole(prompt));
+    /// More than that: views are cut from the text, and only sentences at either end are checked for instructions.
+    fn long(&self, prompt: &str, sentences: Vec<&str>) -> Views {
+        let end = sentences.len().saturating_sub(CHECKED);
+        let kept = self.without_meta(&sentences, |at| {
+            (at < CHECKED || at >= end) && {
+                let sentence = text::lower(text::first(sentences[at], SENTENCE));
+                self.acts.is_meta(&self.reader.plain(&self.reader.lex(&sentence)))
+            }
+        });
+        if kept.len() == sentences.len() {
+            return self.cut(prompt, &sentences);
+        }
+        let kept: Vec<&str> = kept.into_iter().map(|at| sentences[at]).collect();
+        self.cut(&kept.join("\n"), &kept)
+    }
+
+    fn cut(&self, prompt: &str, sentences: &[&str]) -> Views {
+        let end = |text: String| self.reader.features(&[&self.reader.lex(&text)]);
+        Views {
+            whole: self.reader.whole(prompt),
+            ends: (!sentences.is_empty()).then(|| [end(text::head(sentences)), end(text::tail(sentences))]),
+        }
+    }
+
+    /// Which sentences are left when those about the answer are dropped: all, if nothing else would be left.
+    fn without_meta(&self, sentences: &[&str], is_meta: impl Fn(usize) -> bool) -> Vec<usize> {
+        let all = 0..sentences.len();
+        if sentences.len() < 2 {
+            return all.collect();
+        }
+        let kept: Vec<usize> = all.clone().filter(|&at| !is_meta(at)).collect();
+        let left: usize = kept.iter().map(|&at| sentences[at].len()).sum();
+        if left >= LEFT { kept } else { all.collect() }
+    }
+
+    /// Scores the views; the one that speaks most clearly for a route decides.
+    fn clearest(&self, views: Views) -> Reading {
         let mut reading = Reading {
-            logits,
+            logits: self.logits(views.whole),
             view: View::Whole,
             agree: None,
         };
-        if sentences.is_empty() || !text::has_views(prompt, sentences) {
+        let Some([head, tail]) = views.ends else {
             return reading;
-        }
+        };
         let whole = leading(&reading.logits.z);
         let (mut clearest, mut agree) = (margin(&reading.logits.z), true);
-        for (view, text) in [
-            (View::Head, text::head(sentences)),
-            (View::Tail, text::tail(sentences)),
-        ] {
-            let logits = self.logits(&text);
+        for (view, x) in [(View::Head, head), (View::Tail, tail)] {
+            let logits = self.logits(x);
             let margin = margin(&logits.z);
             agree &= leading(&logits.z) == whole;
             if margin > clearest {

@@ -6,8 +6,7 @@
 
 use std::cell::RefCell;
 
-use crate::encoder::Encoder;
-use crate::grams;
+use crate::grams::{self, Ends};
 use crate::table::Table;
 
 /// Scale of the embedding block and of the word block.
@@ -20,6 +19,7 @@ pub(crate) const ROOT_HALF: f32 = std::f32::consts::FRAC_1_SQRT_2;
 pub(crate) struct Builder {
     table: Table,
     grams: Vec<Seen>,
+    tokens: Tokens,
     texts: u32,
 }
 
@@ -31,32 +31,83 @@ struct Seen {
     is_word: bool,
 }
 
+/// White-space separated words of the policy's texts with the grams in each, so that a request looks up a word once
+/// instead of its forty grams.
+#[derive(Debug)]
+struct Tokens {
+    table: Table,
+    known: Vec<Known>,
+    grams: Vec<u32>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    start: u32,
+    end: u32,
+    ends: Ends,
+}
+
+impl Tokens {
+    fn get(&self, token: &str) -> Option<Known> {
+        self.table
+            .get(grams::token(token))
+            .map(|id| self.known[id as usize])
+    }
+
+    fn grams(&self, known: Known) -> &[u32] {
+        &self.grams[known.start as usize..known.end as usize]
+    }
+}
+
 impl Builder {
     pub(crate) fn new() -> Self {
         Self {
             table: Table::new(),
             grams: Vec::new(),
+            tokens: Tokens {
+                table: Table::new(),
+                known: Vec::new(),
+                grams: Vec::new(),
+            },
             texts: 0,
         }
     }
 
-    /// Counts one (already cut and lower-cased) text.
-    pub(crate) fn add(&mut self, text: &str) {
+    /// Counts one text, given as its (already cut and lower-cased) parts.
+    pub(crate) fn add(&mut self, parts: &[&str]) {
         self.texts += 1;
-        grams::words(text, |hash| self.see(hash, true));
-        grams::characters(text, |hash| self.see(hash, false));
+        let mut before = None;
+        for token in parts.iter().flat_map(|part| part.split_whitespace()) {
+            let known = self.token(token);
+            for at in known.start..known.end {
+                self.count(self.tokens.grams[at as usize]);
+            }
+            if let Some((first, last)) = known.ends {
+                if let Some(before) = before {
+                    let pair = number(&mut self.table, &mut self.grams, grams::pair(before, first), true);
+                    self.count(pair);
+                }
+                before = Some(last);
+            }
+        }
     }
 
-    fn see(&mut self, hash: u64, is_word: bool) {
-        let (id, new) = self.table.insert(hash);
+    fn token(&mut self, token: &str) -> Known {
+        let (id, new) = self.tokens.table.insert(grams::token(token));
         if new {
-            self.grams.push(Seen {
-                documents: 0,
-                last: 0,
-                is_word,
+            let start = self.tokens.grams.len() as u32;
+            let ends = grams::within(token, |hash, is_word| {
+                let gram = number(&mut self.table, &mut self.grams, hash, is_word);
+                self.tokens.grams.push(gram);
             });
+            let end = self.tokens.grams.len() as u32;
+            self.tokens.known.push(Known { start, end, ends });
         }
-        let gram = &mut self.grams[id as usize];
+        self.tokens.known[id as usize]
+    }
+
+    fn count(&mut self, gram: u32) {
+        let gram = &mut self.grams[gram as usize];
         if gram.last != self.texts {
             gram.last = self.texts;
             gram.documents += 1;
@@ -65,23 +116,36 @@ impl Builder {
 
     pub(crate) fn finish(mut self) -> Vocabulary {
         let n = self.texts as f32;
-        let rarity = self
-            .grams
-            .iter()
-            .map(|gram| libm::logf((1.0 + n) / (1.0 + gram.documents as f32)) + 1.0)
-            .collect();
+        let gram = |seen: &Seen| Gram {
+            rarity: libm::logf((1.0 + n) / (1.0 + seen.documents as f32)) + 1.0,
+            is_word: seen.is_word,
+        };
+        let grams = self.grams.iter().map(gram).collect();
         let log_counts = (0..64u16)
             .map(|count| 1.0 + libm::logf(f32::from(count.max(1))))
             .collect();
-        let is_word = self.grams.iter().map(|gram| gram.is_word).collect();
         self.table.freeze();
+        self.tokens.table.freeze();
         Vocabulary {
             table: self.table,
-            rarity,
-            is_word,
+            tokens: self.tokens,
+            grams,
             log_counts,
         }
     }
+}
+
+/// The number of a gram, a new one if it was never seen.
+fn number(table: &mut Table, grams: &mut Vec<Seen>, hash: u64, is_word: bool) -> u32 {
+    let (id, new) = table.insert(hash);
+    if new {
+        grams.push(Seen {
+            documents: 0,
+            last: 0,
+            is_word,
+        });
+    }
+    id
 }
 
 /// A text as a vector.
@@ -97,77 +161,152 @@ pub(crate) struct Features {
     pub(crate) unknown: u32,
 }
 
+/// A gram that a policy knows.
+#[derive(Debug)]
+struct Gram {
+    /// Inverse document frequency: ln((1 + texts) / (1 + texts with it)) + 1.
+    rarity: f32,
+    is_word: bool,
+}
+
 /// The grams of a compiled policy.
 #[derive(Debug)]
 pub(crate) struct Vocabulary {
     table: Table,
-    rarity: Vec<f32>,
-    is_word: Vec<bool>,
+    tokens: Tokens,
+    grams: Vec<Gram>,
     log_counts: Vec<f32>,
 }
 
-/// Counts per gram, kept between texts so that a request allocates nothing for them; all zero between uses.
-#[derive(Default)]
-struct Scratch {
-    counts: Vec<u16>,
+/// What a text has of the grams of a policy.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    /// Known grams in the order in which the text first has them, and how often.
+    known: Vec<(u32, u16)>,
+    /// All grams, known and unknown ones, each as often as it occurs.
+    grams: u32,
+    unknown: u32,
+    /// White-space separated words.
+    pub(crate) tokens: u32,
+    ends: Ends,
+}
+
+/// Counts into a table of all grams, which is all zero between uses and is kept, so that a request allocates none.
+struct Tally<'a> {
+    scratch: &'a mut [u16],
+    counts: &'a mut Counts,
 }
 
 thread_local! {
-    static SCRATCH: RefCell<Scratch> = RefCell::default();
+    static SCRATCH: RefCell<Vec<u16>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Tally<'_> {
+    fn seen(&mut self, gram: Option<u32>) {
+        self.counts.grams += 1;
+        match gram {
+            Some(id) => self.known(id, 1),
+            None => self.counts.unknown += 1,
+        }
+    }
+
+    #[inline]
+    fn known(&mut self, id: u32, times: u16) {
+        let seen = &mut self.scratch[id as usize];
+        if *seen == 0 {
+            self.counts.known.push((id, 0));
+        }
+        *seen = seen.saturating_add(times);
+    }
 }
 
 impl Vocabulary {
     /// The number of known grams.
     pub(crate) fn len(&self) -> usize {
-        self.rarity.len()
+        self.grams.len()
     }
 
-    /// The vector of a text that is already cut and lower-cased.
-    pub(crate) fn features(&self, encoder: &Encoder, text: &str) -> Features {
-        let mut features = Features {
-            dense: encoder.embed(text),
-            ..Features::default()
+    /// Counts the grams of a text that is already lower-cased.
+    pub(crate) fn count(&self, text: &str) -> Counts {
+        let mut counts = Counts::default();
+        self.tallied(&mut counts, |tally| {
+            let (mut first, mut before) = (None, None);
+            for token in text.split_whitespace() {
+                tally.counts.tokens += 1;
+                let ends = match self.tokens.get(token) {
+                    Some(known) => {
+                        let grams = self.tokens.grams(known);
+                        tally.counts.grams += grams.len() as u32;
+                        for &gram in grams {
+                            tally.known(gram, 1);
+                        }
+                        known.ends
+                    }
+                    None => grams::within(token, |hash, _| tally.seen(self.table.get(hash))),
+                };
+                if let Some((one, last)) = ends {
+                    if let Some(before) = before {
+                        tally.seen(self.table.get(grams::pair(before, one)));
+                    }
+                    first = first.or(Some(one));
+                    before = Some(last);
+                }
+            }
+            tally.counts.ends = first.zip(before);
+        });
+        counts
+    }
+
+    /// The gram blocks of the vector of neighbouring texts.
+    pub(crate) fn weigh(&self, parts: &[&Counts]) -> Features {
+        let mut joined = Counts::default();
+        let counts = match parts {
+            [one] => *one,
+            parts => {
+                self.join(parts, &mut joined);
+                &joined
+            }
         };
-        for value in &mut features.dense {
-            *value *= HALF;
-        }
-        self.lexical(text, &mut features);
+        let weighed = |&(id, seen): &(u32, u16)| (id, self.log_count(seen) * self.grams[id as usize].rarity);
+        let mut features = Features {
+            dense: Vec::new(),
+            sparse: counts.known.iter().map(weighed).collect(),
+            grams: counts.grams,
+            unknown: counts.unknown,
+        };
+        self.rescale(&mut features.sparse);
         features
     }
 
-    /// The gram blocks of a text's vector.
-    pub(crate) fn lexical(&self, text: &str, features: &mut Features) {
-        SCRATCH.with_borrow_mut(|scratch| {
-            if scratch.counts.len() < self.len() {
-                scratch.counts.resize(self.len(), 0);
-            }
-            let counts = &mut scratch.counts;
-            let Features {
-                sparse,
-                grams,
-                unknown,
-                ..
-            } = features;
-            let mut count = |hash: u64| {
-                *grams += 1;
-                match self.table.get(hash) {
-                    Some(id) => {
-                        let seen = &mut counts[id as usize];
-                        if *seen == 0 {
-                            sparse.push((id, 0.0));
-                        }
-                        *seen = seen.saturating_add(1);
-                    }
-                    None => *unknown += 1,
+    fn join(&self, parts: &[&Counts], joined: &mut Counts) {
+        self.tallied(joined, |tally| {
+            let mut before = None;
+            for part in parts {
+                for &(id, seen) in &part.known {
+                    tally.known(id, seen);
                 }
-            };
-            grams::words(text, &mut count);
-            grams::characters(text, &mut count);
-            for (id, value) in sparse.iter_mut() {
-                let seen = std::mem::take(&mut counts[*id as usize]);
-                *value = self.log_count(seen) * self.rarity[*id as usize];
+                tally.counts.grams += part.grams;
+                tally.counts.unknown += part.unknown;
+                if let Some((first, last)) = part.ends {
+                    if let Some(before) = before {
+                        tally.seen(self.table.get(grams::pair(before, first)));
+                    }
+                    before = Some(last);
+                }
             }
-            self.rescale(sparse);
+        });
+    }
+
+    /// Has `work` tally grams, and leaves their counts in the order in which they were first seen.
+    fn tallied(&self, counts: &mut Counts, work: impl FnOnce(&mut Tally<'_>)) {
+        SCRATCH.with_borrow_mut(|scratch| {
+            if scratch.len() < self.len() {
+                scratch.resize(self.len(), 0);
+            }
+            work(&mut Tally { scratch, counts });
+            for (id, seen) in &mut counts.known {
+                *seen = std::mem::take(&mut scratch[*id as usize]);
+            }
         });
     }
 
@@ -188,7 +327,7 @@ impl Vocabulary {
 
     /// Whether a feature is a word or a pair of words, not characters.
     pub(crate) fn is_word(&self, id: u32) -> bool {
-        self.is_word[id as usize]
+        self.grams[id as usize].is_word
     }
 
     fn log_count(&self, seen: u16) -> f32 {

@@ -1,0 +1,72 @@
+//! From texts to vectors: a sentence is looked at once, and every view of a prompt is put together from its sentences.
+//!
+//! Called by everything that trains or classifies. The vector of several sentences has the counts of all their grams
+//! (and of the word pairs between them) and the mean of their embeddings, each weighing as many words as it has.
+
+use std::sync::Arc;
+
+use crate::encoder::Encoder;
+use crate::lexicon::{self, Touched};
+use crate::linear::{add_scaled, dot};
+use crate::text;
+use crate::vocabulary::{Counts, Features, HALF, Vocabulary};
+
+/// The encoder and the grams of one policy.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    pub(crate) encoder: Arc<Encoder>,
+    pub(crate) vocabulary: Vocabulary,
+}
+
+/// A lower-cased text, looked at once.
+pub(crate) struct Lexed {
+    counts: Counts,
+    embedding: Vec<f32>,
+    touched: Touched,
+}
+
+impl Reader {
+    /// Looks at a text that is already lower-cased.
+    pub(crate) fn lex(&self, text: &str) -> Lexed {
+        Lexed {
+            counts: self.vocabulary.count(text),
+            embedding: self.encoder.embed(text),
+            touched: lexicon::touched(text),
+        }
+    }
+
+    /// The vector of one text as it is.
+    pub(crate) fn plain(&self, lexed: &Lexed) -> Features {
+        self.vector(&[lexed])
+    }
+
+    /// The vector of neighbouring texts, with the English words of the concepts that they touch.
+    pub(crate) fn features(&self, parts: &[&Lexed]) -> Features {
+        let added = lexicon::added(parts.iter().map(|part| &part.touched));
+        if added.is_empty() {
+            return self.vector(parts);
+        }
+        let added: Vec<Lexed> = added.iter().map(|words| self.lex(words)).collect();
+        let parts: Vec<&Lexed> = parts.iter().copied().chain(&added).collect();
+        self.vector(&parts)
+    }
+
+    /// The vector of any text: both ends of a long one.
+    pub(crate) fn whole(&self, text: &str) -> Features {
+        self.features(&[&self.lex(&text::whole(text))])
+    }
+
+    fn vector(&self, parts: &[&Lexed]) -> Features {
+        let counts: Vec<&Counts> = parts.iter().map(|part| &part.counts).collect();
+        let mut features = self.vocabulary.weigh(&counts);
+        features.dense = vec![0.0; self.encoder.dims()];
+        for part in parts {
+            add_scaled(&mut features.dense, &part.embedding, part.counts.tokens as f32);
+        }
+        let length = dot(&features.dense, &features.dense).sqrt().max(1e-9);
+        for value in &mut features.dense {
+            *value *= HALF / length;
+        }
+        features
+    }
+}
