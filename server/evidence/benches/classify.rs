@@ -22,7 +22,8 @@ const TOPICS: [&str; 12] = [
     "orders, refunds and deliveries",
 ];
 
-const SENTENCE: &str = "I have a list of customer records in a CSV file with names, e-mail addresses and signup dates.";
+const SENTENCE: &str =
+    "I have a list of customer records in a CSV file with names, e-mail addresses and signup dates.";
 
 /// `routes` routes with a description of their own and `examples` examples each.
 fn set(routes: usize, examples: usize) -> TrainingSet {

@@ -65,7 +65,14 @@ impl Table {
         }
     }
 
-    /// Drops what only insertion needs.
+    /// Gives every hash the number that `numbers` has at its old one.
+    pub(crate) fn renumber(&mut self, numbers: &[u32]) {
+        for (_, id) in self.slots.iter_mut().filter(|(_, id)| *id != EMPTY) {
+            *id = numbers[*id as usize];
+        }
+    }
+
+    /// Drops what only insertion needs; nothing can be inserted afterwards.
     pub(crate) fn freeze(&mut self) {
         self.hashes = Vec::new();
     }

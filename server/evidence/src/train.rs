@@ -76,7 +76,13 @@ pub(crate) fn train(set: &TrainingSet, reader: &Reader) -> Option<Trained> {
     let texts = texts(set, negatives, reader);
     let rows = weigh(&texts, classes, mean, negatives);
     Some(Trained {
-        weights: regression::fit(&rows, classes, reader.encoder.dims(), reader.vocabulary.len(), steps),
+        weights: regression::fit(
+            &rows,
+            classes,
+            reader.encoder.dims(),
+            reader.vocabulary.len(),
+            steps,
+        ),
         prior: PRIOR / mean.max(1.0),
         negatives,
     })

@@ -115,12 +115,24 @@ impl Builder {
     }
 
     pub(crate) fn finish(mut self) -> Vocabulary {
+        // Words first, so that a gram's number says which block it is in.
+        let mut order: Vec<usize> = (0..self.grams.len()).collect();
+        order.sort_by_key(|&old| !self.grams[old].is_word);
+        let mut numbers = vec![0u32; order.len()];
+        for (new, &old) in order.iter().enumerate() {
+            numbers[old] = new as u32;
+        }
+        self.table.renumber(&numbers);
+        for gram in &mut self.tokens.grams {
+            *gram = numbers[*gram as usize];
+        }
         let n = self.texts as f32;
-        let gram = |seen: &Seen| Gram {
-            rarity: libm::logf((1.0 + n) / (1.0 + seen.documents as f32)) + 1.0,
-            is_word: seen.is_word,
+        let rarity = |&old: &usize| {
+            let documents = self.grams[old].documents as f32;
+            libm::logf((1.0 + n) / (1.0 + documents)) + 1.0
         };
-        let grams = self.grams.iter().map(gram).collect();
+        let rarity = order.iter().map(rarity).collect();
+        let words = self.grams.iter().filter(|seen| seen.is_word).count() as u32;
         let log_counts = (0..64u16)
             .map(|count| 1.0 + libm::logf(f32::from(count.max(1))))
             .collect();
@@ -129,7 +141,8 @@ impl Builder {
         Vocabulary {
             table: self.table,
             tokens: self.tokens,
-            grams,
+            rarity,
+            words,
             log_counts,
         }
     }
@@ -161,20 +174,16 @@ pub(crate) struct Features {
     pub(crate) unknown: u32,
 }
 
-/// A gram that a policy knows.
-#[derive(Debug)]
-struct Gram {
-    /// Inverse document frequency: ln((1 + texts) / (1 + texts with it)) + 1.
-    rarity: f32,
-    is_word: bool,
-}
-
 /// The grams of a compiled policy.
 #[derive(Debug)]
 pub(crate) struct Vocabulary {
     table: Table,
     tokens: Tokens,
-    grams: Vec<Gram>,
+    /// Inverse document frequency by gram: ln((1 + texts) / (1 + texts with it)) + 1.
+    rarity: Vec<f32>,
+    /// Grams below this number are words and pairs of words, the others characters.
+    words: u32,
+    /// 1 + ln(count), by count.
     log_counts: Vec<f32>,
 }
 
@@ -223,12 +232,14 @@ impl Tally<'_> {
 impl Vocabulary {
     /// The number of known grams.
     pub(crate) fn len(&self) -> usize {
-        self.grams.len()
+        self.rarity.len()
     }
 
     /// Counts the grams of a text that is already lower-cased.
     pub(crate) fn count(&self, text: &str) -> Counts {
         let mut counts = Counts::default();
+        // Most texts have about two different known grams a byte.
+        counts.known.reserve(2 * text.len());
         self.tallied(&mut counts, |tally| {
             let (mut first, mut before) = (None, None);
             for token in text.split_whitespace() {
@@ -267,7 +278,15 @@ impl Vocabulary {
                 &joined
             }
         };
-        let weighed = |&(id, seen): &(u32, u16)| (id, self.log_count(seen) * self.grams[id as usize].rarity);
+        let weighed = |&(id, seen): &(u32, u16)| {
+            let rarity = self.rarity[id as usize];
+            let value = if seen == 1 {
+                rarity
+            } else {
+                self.log_count(seen) * rarity
+            };
+            (id, value)
+        };
         let mut features = Features {
             dense: Vec::new(),
             sparse: counts.known.iter().map(weighed).collect(),
@@ -279,6 +298,9 @@ impl Vocabulary {
     }
 
     fn join(&self, parts: &[&Counts], joined: &mut Counts) {
+        joined
+            .known
+            .reserve(parts.iter().map(|part| part.known.len()).sum());
         self.tallied(joined, |tally| {
             let mut before = None;
             for part in parts {
@@ -312,22 +334,30 @@ impl Vocabulary {
 
     /// Gives the word block and the character block their lengths.
     pub(crate) fn rescale(&self, sparse: &mut [(u32, f32)]) {
-        let mut squares = [0f32; 2];
-        for &(id, value) in sparse.iter() {
-            squares[usize::from(self.is_word(id))] += value * value;
+        // Four sums each, so that one addition does not wait for the one before.
+        let (mut words, mut characters) = ([0f32; 4], [0f32; 4]);
+        for chunk in sparse.chunks(4) {
+            for (lane, &(id, value)) in chunk.iter().enumerate() {
+                let square = value * value;
+                let (word, other) = if self.is_word(id) {
+                    (square, 0.0)
+                } else {
+                    (0.0, square)
+                };
+                words[lane] += word;
+                characters[lane] += other;
+            }
         }
-        let scales = [
-            ROOT_HALF / squares[0].sqrt().max(1e-9),
-            HALF / squares[1].sqrt().max(1e-9),
-        ];
+        let total = |[a, b, c, d]: [f32; 4]| ((a + c) + (b + d)).sqrt().max(1e-9);
+        let (words, characters) = (HALF / total(words), ROOT_HALF / total(characters));
         for (id, value) in sparse.iter_mut() {
-            *value *= scales[usize::from(self.is_word(*id))];
+            *value *= if self.is_word(*id) { words } else { characters };
         }
     }
 
     /// Whether a feature is a word or a pair of words, not characters.
     pub(crate) fn is_word(&self, id: u32) -> bool {
-        self.grams[id as usize].is_word
+        id < self.words
     }
 
     fn log_count(&self, seen: u16) -> f32 {
