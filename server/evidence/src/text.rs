@@ -110,3 +110,48 @@ pub(crate) fn tail(sentences: &[&str]) -> String {
     let count = enough(sentences.iter().rev().copied());
     lower(last(&sentences[sentences.len() - count..].join(" "), VIEW))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_text_is_cut_in_the_middle_at_white_space() {
+        let text = "word ".repeat(100) + "end";
+        let whole = whole(&text);
+        assert!(whole.starts_with("word word") && whole.ends_with("word end"));
+        assert!(whole.len() <= 2 * HALF + 1);
+        assert!(whole.split(' ').all(|word| word == "word" || word == "end"));
+    }
+
+    #[test]
+    fn a_text_without_white_space_is_cut_between_characters() {
+        let whole = whole(&"雨".repeat(1000));
+        assert_eq!(whole.chars().count(), 2 * HALF + 1);
+    }
+
+    #[test]
+    fn sentences_end_at_marks_before_white_space_and_at_lines() {
+        assert_eq!(
+            sentences("One 1.5 two. Three?\n\nFour: five。六 "),
+            ["One 1.5 two.", "Three?", "Four:", "five。六"]
+        );
+    }
+
+    #[test]
+    fn views_take_whole_sentences_until_they_say_enough() {
+        let sentences = [
+            "Hi.",
+            "Please sum up the following text.",
+            "Long.",
+            "Thanks a lot for this!",
+        ];
+        assert_eq!(head(&sentences), "hi. please sum up the following text.");
+        assert_eq!(tail(&sentences), "thanks a lot for this!");
+    }
+
+    #[test]
+    fn whatever_its_length_a_text_is_bounded() {
+        assert!(bounded(&"a. ".repeat(1_000_000)).len() <= 2 * WINDOW + 1);
+    }
+}
