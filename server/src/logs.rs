@@ -2,6 +2,7 @@
 //! the command line. No prompt is ever logged: the types that hold text show sizes only.
 
 use std::io;
+use std::panic::PanicHookInfo;
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::util::TryInitError;
@@ -28,7 +29,18 @@ pub fn start(config: &LogConfig) -> Result<(), TryInitError> {
     if let Some(reason) = refused {
         tracing::warn!("RUST_LOG: {reason}; using log.level instead");
     }
+    std::panic::set_hook(Box::new(|panic| tracing::error!("{}", panicked(panic))));
     started
+}
+
+/// Where a thread panicked. What the panic says is left out: it may quote what the thread worked on.
+fn panicked(panic: &PanicHookInfo<'_>) -> String {
+    let thread = std::thread::current();
+    let name = thread.name().unwrap_or("unnamed").to_owned();
+    match panic.location() {
+        Some(place) => format!("a defect: thread `{name}` panicked at {place}"),
+        None => format!("a defect: thread `{name}` panicked"),
+    }
 }
 
 /// The filter, and why `RUST_LOG` cannot be used if it cannot.
@@ -59,6 +71,19 @@ mod tests {
             );
         }
         assert_eq!(super::filter("off", None).0.to_string(), "off");
+    }
+
+    #[test]
+    fn a_panic_is_reported_by_its_place_and_never_by_its_words() {
+        let (sender, reports) = std::sync::mpsc::channel();
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| drop(sender.send(panicked(panic)))));
+        let prompt = "my secret prompt";
+        let outcome = std::panic::catch_unwind(|| prompt[..100].len());
+        std::panic::set_hook(before);
+        assert!(outcome.is_err());
+        let report = reports.iter().find(|report| report.contains("logs.rs")).unwrap();
+        assert!(!report.contains("secret"), "{report}");
     }
 
     #[test]

@@ -23,7 +23,7 @@ use signalbox_server::store::{Compiler, ReloadOptions, Store};
 use signalbox_server::watcher::PolicySource;
 use tonic::{Code, Request};
 
-const REQUESTS: usize = 60_000;
+const REQUESTS: usize = 100_000;
 
 fn service() -> Grpc {
     let ring = Arc::new(Ring::new(100));

@@ -2,6 +2,7 @@
 //! records, so an explanation cannot disagree with the decision it explains.
 
 mod text;
+mod wrap;
 
 use std::sync::Arc;
 

@@ -103,6 +103,7 @@ impl Compiler {
         let Loaded {
             policy,
             mut diagnostics,
+            described_at,
         } = policy::load(bytes)?;
         let encoder = match self.encoder(&policy, source) {
             Ok(encoder) => encoder,
@@ -129,7 +130,7 @@ impl Compiler {
             None if set.routes.is_empty() => None,
             None => Some(Arc::new(Classifier::compile(encoder.clone(), &set))),
         };
-        diagnostics.extend(overlaps(&policy, &encoder));
+        diagnostics.extend(overlaps(&policy, &encoder, &described_at));
         let info = PolicyInfo {
             version: policy.version,
             checksum: policy.checksum.clone(),
@@ -211,8 +212,8 @@ fn fingerprint(set: &TrainingSet, encoder: &Encoder) -> [u8; 32] {
     *hash.finalize().as_bytes()
 }
 
-/// Warns of routes whose descriptions mean nearly the same.
-fn overlaps(policy: &Policy, encoder: &Encoder) -> Vec<Diagnostic> {
+/// Warns of routes whose descriptions mean nearly the same, where the later one stands.
+fn overlaps(policy: &Policy, encoder: &Encoder, described_at: &[(u32, u32)]) -> Vec<Diagnostic> {
     if policy.routes.len() > COMPARED {
         return Vec::new();
     }
@@ -232,8 +233,11 @@ fn overlaps(policy: &Policy, encoder: &Encoder) -> Vec<Diagnostic> {
                 );
                 let hint = "say in each what the other is not, or give both examples, or merge them".into();
                 let path = format!("routes[{second}].description");
+                let (line, column) = described_at.get(second).copied().unwrap_or_default();
                 found.push(Diagnostic {
                     hint,
+                    line,
+                    column,
                     ..remark("overlapping-descriptions", &path, message)
                 });
             }

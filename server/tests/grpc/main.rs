@@ -8,5 +8,6 @@ mod explain;
 mod health;
 mod policy;
 mod reflection;
+mod reload;
 mod route;
 mod support;

@@ -1,7 +1,8 @@
-//! An explanation for a terminal, 100 columns at most where names allow. Golden snapshots keep it readable.
+//! An explanation for a terminal, 80 columns at most where names allow. Golden snapshots keep it readable.
 
 use std::fmt::{self, Write};
 
+use super::wrap::wrap;
 use super::{Explanation, RungSeen};
 use crate::candidates::{Candidate, Score, Term};
 use crate::decision::Decision;
@@ -17,7 +18,7 @@ impl Explanation {
         let mut out = String::new();
         // Writing to a String cannot fail.
         let _ = self.write(policy, &mut out);
-        out
+        wrap(&out)
     }
 
     fn write(&self, policy: &Policy, out: &mut String) -> fmt::Result {

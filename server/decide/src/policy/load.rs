@@ -17,6 +17,9 @@ pub struct Loaded {
     pub policy: Policy,
     /// Warnings and remarks, in the order of the file. No errors.
     pub diagnostics: Vec<Diagnostic>,
+    /// By route, line and column of its description (of its name where it has none), both 1-based: for remarks on what
+    /// only a reader of descriptions can tell.
+    pub described_at: Vec<(u32, u32)>,
 }
 
 /// Reads a policy: our own format, Plano's or oLLM's, told apart by their top-level keys.
@@ -42,7 +45,12 @@ pub fn load(bytes: &[u8]) -> Result<Loaded, Vec<Diagnostic>> {
         return Err(diagnostics);
     }
     debug_assert!(diagnostics.iter().all(|d| d.severity != Severity::Error));
-    Ok(Loaded { policy, diagnostics })
+    let places = draft.routes.iter().map(|route| route.described_at());
+    Ok(Loaded {
+        policy,
+        diagnostics,
+        described_at: places.map(|at| (at.line, at.column)).collect(),
+    })
 }
 
 /// SHA-256 of a file's bytes, lower-case hex.
