@@ -5,8 +5,8 @@
 //! the answer ("be concise", "ignore everything before this") from content.
 
 use crate::background::{self, Kind};
-use crate::linear::Linear;
-use crate::reader::Reader;
+use crate::linear::{Difference, Linear};
+use crate::reader::{Lexed, Reader};
 use crate::regression::{self, Row, softmax};
 use crate::text;
 use crate::training::TrainingSet;
@@ -35,7 +35,7 @@ const FRAMES: [(&str, &str); 6] = [
 #[derive(Debug)]
 pub(crate) struct Acts {
     acts: Linear,
-    meta: Linear,
+    meta: Difference,
     offset: f32,
 }
 
@@ -77,7 +77,7 @@ impl Acts {
         let examples = set.routes.iter().any(|route| !route.examples.is_empty());
         Self {
             acts: balanced(&turns, 3, reader.encoder.dims(), reader.vocabulary.len()),
-            meta: balanced(&sentences, 2, reader.encoder.dims(), reader.vocabulary.len()),
+            meta: balanced(&sentences, 2, reader.encoder.dims(), reader.vocabulary.len()).difference(),
             offset: if examples { WITH_EXAMPLES } else { WITHOUT_EXAMPLES },
         }
     }
@@ -96,10 +96,8 @@ impl Acts {
     }
 
     /// Whether a sentence is about the answer, not the request.
-    pub(crate) fn is_meta(&self, x: &Features) -> bool {
-        let mut z = [0f32; 4];
-        self.meta.apply(x, &mut z);
-        z[1] > z[0]
+    pub(crate) fn is_meta(&self, reader: &Reader, sentence: &Lexed) -> bool {
+        reader.project(sentence, &self.meta) > 0.0
     }
 }
 

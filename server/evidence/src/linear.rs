@@ -144,6 +144,29 @@ impl Linear {
     }
 }
 
+/// What tells one of two classes from the other: the difference of their weights.
+#[derive(Debug)]
+pub(crate) struct Difference {
+    pub(crate) bias: f32,
+    pub(crate) dense: Vec<f32>,
+    pub(crate) sparse: Vec<f32>,
+}
+
+impl Linear {
+    /// The second class against the first.
+    pub(crate) fn difference(&self) -> Difference {
+        let rows = |weights: &[f32]| {
+            let rows = weights.chunks_exact(self.width);
+            rows.map(|row| row[1] - row[0]).collect()
+        };
+        Difference {
+            bias: self.bias[1] - self.bias[0],
+            dense: rows(&self.dense),
+            sparse: rows(&self.sparse),
+        }
+    }
+}
+
 /// A matrix of grams by routes that is mostly zero: per gram the routes that have it.
 #[derive(Debug)]
 pub(crate) struct Postings {

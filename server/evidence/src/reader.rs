@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::encoder::Encoder;
 use crate::lexicon::{self, Touched};
-use crate::linear::{add_scaled, dot};
+use crate::linear::{Difference, add_scaled, dot};
 use crate::text;
 use crate::vocabulary::{Counts, Features, HALF, Vocabulary};
 
@@ -35,9 +35,10 @@ impl Reader {
         }
     }
 
-    /// The vector of one text as it is.
-    pub(crate) fn plain(&self, lexed: &Lexed) -> Features {
-        self.vector(&[lexed])
+    /// How far a text, as it is, lies on the second side of a difference; 0 is the border.
+    pub(crate) fn project(&self, lexed: &Lexed, side: &Difference) -> f32 {
+        let dense = HALF * dot(&lexed.embedding, &side.dense);
+        side.bias + dense + self.vocabulary.project(&lexed.counts, &side.sparse)
     }
 
     /// The vector of neighbouring texts, with the English words of the concepts that they touch.

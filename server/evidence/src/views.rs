@@ -57,7 +57,7 @@ impl Classifier {
             .collect();
         let end = sentences.len().saturating_sub(CHECKED);
         let kept = self.without_meta(sentences, |at| {
-            (at < CHECKED || at >= end) && self.acts.is_meta(&self.reader.plain(&lexed[at]))
+            (at < CHECKED || at >= end) && self.acts.is_meta(&self.reader, &lexed[at])
         });
         let parts: Vec<&Lexed> = kept.iter().map(|&at| &lexed[at]).collect();
         let words = || kept.iter().map(|&at| sentences[at]);
@@ -76,7 +76,7 @@ impl Classifier {
         let kept = self.without_meta(&sentences, |at| {
             (at < CHECKED || at >= end) && {
                 let sentence = text::lower(text::first(sentences[at], SENTENCE));
-                self.acts.is_meta(&self.reader.plain(&self.reader.lex(&sentence)))
+                self.acts.is_meta(&self.reader, &self.reader.lex(&sentence))
             }
         });
         if kept.len() == sentences.len() {

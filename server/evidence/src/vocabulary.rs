@@ -278,15 +278,7 @@ impl Vocabulary {
                 &joined
             }
         };
-        let weighed = |&(id, seen): &(u32, u16)| {
-            let rarity = self.rarity[id as usize];
-            let value = if seen == 1 {
-                rarity
-            } else {
-                self.log_count(seen) * rarity
-            };
-            (id, value)
-        };
+        let weighed = |&(id, seen): &(u32, u16)| (id, self.value(id, seen));
         let mut features = Features {
             dense: Vec::new(),
             sparse: counts.known.iter().map(weighed).collect(),
@@ -295,6 +287,23 @@ impl Vocabulary {
         };
         self.rescale(&mut features.sparse);
         features
+    }
+
+    /// What the gram blocks of a text's vector add up to under `weights`, without making the vector.
+    pub(crate) fn project(&self, counts: &Counts, weights: &[f32]) -> f32 {
+        let (mut words, mut characters) = ([0f32; 2], [0f32; 2]);
+        for &(id, seen) in &counts.known {
+            let value = self.value(id, seen);
+            let block = if self.is_word(id) {
+                &mut words
+            } else {
+                &mut characters
+            };
+            block[0] += value * value;
+            block[1] += value * weights[id as usize];
+        }
+        let part = |[squares, sum]: [f32; 2], length: f32| length * sum / squares.sqrt().max(1e-9);
+        part(words, HALF) + part(characters, ROOT_HALF)
     }
 
     fn join(&self, parts: &[&Counts], joined: &mut Counts) {
@@ -360,10 +369,13 @@ impl Vocabulary {
         id < self.words
     }
 
-    fn log_count(&self, seen: u16) -> f32 {
+    /// (1 + ln(count)) × rarity.
+    fn value(&self, id: u32, seen: u16) -> f32 {
+        let rarity = self.rarity[id as usize];
         match self.log_counts.get(usize::from(seen)) {
-            Some(&value) => value,
-            None => 1.0 + libm::logf(f32::from(seen)),
+            _ if seen == 1 => rarity,
+            Some(&log_count) => log_count * rarity,
+            None => (1.0 + libm::logf(f32::from(seen))) * rarity,
         }
     }
 }
