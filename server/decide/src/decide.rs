@@ -14,6 +14,7 @@ use crate::candidates::{Candidate, Contest, Ranking, Refusal, rank};
 use crate::decision::{Decision, Degradation, Refused, Source, nearest};
 use crate::evidence::{Answer, Evidence, Probe};
 use crate::explanation::{Rung, Trace};
+use crate::plan::{PlanSpec, Planned, plan};
 use crate::policy::{ModelIndex, Policy, RouteIndex};
 use crate::query::{Objective, Query};
 use band::keep_profile;
@@ -75,6 +76,7 @@ struct Bid<'a> {
     profile: Option<usize>,
     confidence: Option<f32>,
     margin: Option<f32>,
+    plan: Option<&'a PlanSpec>,
 }
 
 impl<'a> Ladder<'a> {
@@ -207,6 +209,7 @@ impl<'a> Ladder<'a> {
                 let bid = Bid::new(Rung::Route, Source::Embedding, &route.models, contest);
                 Bid {
                     domain: route.domain,
+                    plan: route.plan.as_ref(),
                     confidence: Some(p),
                     margin: Some(margin),
                     ..bid
@@ -273,11 +276,23 @@ impl<'a> Ladder<'a> {
         decision
     }
 
-    fn win(&mut self, bid: &Bid<'_>, ranking: &Ranking, model: ModelIndex, what: &str) -> Decision {
+    fn win(&mut self, bid: &Bid<'_>, ranking: &Ranking, winner: ModelIndex, what: &str) -> Decision {
+        let mut planned = match bid.plan {
+            Some(spec) => plan(self.policy, self.query, spec, (ranking, &bid.contest), winner),
+            None => Planned::single(winner),
+        };
+        if let Some(detail) = planned.lost.take() {
+            self.lose("plan_unsatisfied", format!("{what}: {detail}"));
+        }
+        let model = planned.model;
+        let reason = bid.reason(self.policy, ranking, &planned, what);
+        let taken = planned.plan.models(model);
+        let free = ranking.order.iter().filter(|other| !taken.contains(other));
         let candidate = ranking.candidates.iter().find(|c| c.model == model);
         Decision {
             model,
-            fallbacks: ranking.order[1..].to_vec(),
+            fallbacks: free.copied().collect(),
+            plan: planned.plan,
             source: bid.source,
             route: bid.contest.route,
             domain: bid.domain,
@@ -285,7 +300,7 @@ impl<'a> Ladder<'a> {
             confidence: bid.confidence,
             margin: bid.margin,
             degraded: std::mem::take(&mut self.lost),
-            reason: bid.reason(self.policy, ranking, model, what),
+            reason,
             estimate: candidate.map(|c| c.estimate).unwrap_or_default(),
         }
     }
@@ -338,6 +353,7 @@ impl<'a> Bid<'a> {
             profile: None,
             confidence: None,
             margin: None,
+            plan: None,
         }
     }
 }

@@ -19,6 +19,7 @@ mod tree;
 
 use std::collections::BTreeMap;
 
+use crate::plan::PlanSpec;
 use crate::query::{Objective, Weights};
 
 pub use load::{Loaded, checksum, load};
@@ -136,6 +137,8 @@ pub struct Route {
     pub select: Option<Objective>,
     /// Tokens to expect back.
     pub expected_output_tokens: Option<u64>,
+    /// How its models work together; `None` means that one answers.
+    pub plan: Option<PlanSpec>,
 }
 
 /// A group of routes.
@@ -218,6 +221,10 @@ pub struct Want {
     pub route: Option<String>,
     /// Model id.
     pub model: Option<String>,
+    /// Kind of the plan: `single`, `cascade`, …
+    pub plan: Option<String>,
+    /// Ids of the plan's models, in order.
+    pub plan_models: Option<Vec<String>>,
     /// `direct`, `alias`, `profile`, `embedding`, `default`, …
     pub source: Option<String>,
     /// Domain name.

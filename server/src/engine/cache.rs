@@ -170,7 +170,8 @@ impl DecisionCache {
 fn bytes_of(cached: &Cached) -> usize {
     let Cached { decision, scores } = cached;
     let heap = decision.reason.len()
-        + decision.fallbacks.len() * size_of::<usize>()
+        // A plan's models and the fallbacks are never more than the models of one rung.
+        + (decision.fallbacks.len() + decision.plan.models(decision.model).len()) * size_of::<usize>()
         + scores.routes.len() * size_of::<f32>();
     size_of::<Entry>() + 2 * size_of::<Key>() + size_of::<Decision>() + size_of::<RouteScores>() + heap
 }

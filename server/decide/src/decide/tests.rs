@@ -22,6 +22,7 @@ fn route(name: &str, models: Vec<ModelIndex>) -> Route {
         models,
         select: None,
         expected_output_tokens: None,
+        plan: None,
     }
 }
 
@@ -343,3 +344,4 @@ fn the_explanation_says_who_wins_without_the_winner() {
 }
 
 mod laws;
+mod plans;

@@ -3,7 +3,8 @@
 use super::Bid;
 use crate::candidates::Ranking;
 use crate::explanation::Rung;
-use crate::policy::{ModelIndex, Policy};
+use crate::plan::{Plan, Planned};
+use crate::policy::Policy;
 use crate::query::Objective;
 
 impl Bid<'_> {
@@ -36,8 +37,8 @@ impl Bid<'_> {
     }
 
     /// One plain sentence.
-    pub(super) fn reason(&self, policy: &Policy, ranking: &Ranking, model: ModelIndex, what: &str) -> String {
-        let id = &policy.models[model].id;
+    pub(super) fn reason(&self, policy: &Policy, ranking: &Ranking, planned: &Planned, what: &str) -> String {
+        let id = &policy.models[planned.model].id;
         let refused = ranking.candidates.len() - ranking.order.len();
         let how = match self.contest.objective {
             _ if ranking.candidates.len() == 1 => "its only model".to_owned(),
@@ -50,10 +51,19 @@ impl Bid<'_> {
             Objective::Best => format!("the best of {}", ranking.order.len()),
             Objective::Weights(_) => format!("the best of {} by weights", ranking.order.len()),
         };
-        let how = if self.rung == Rung::Direct {
-            "asked for by id".to_owned()
-        } else {
-            how
+        let how = match &planned.plan {
+            _ if self.rung == Rung::Direct => "asked for by id".to_owned(),
+            Plan::Single if planned.last_of_cascade => "the last model that its cascade has left".to_owned(),
+            Plan::Single if planned.model != ranking.order[0] => {
+                "the one model that its plan has left".to_owned()
+            }
+            Plan::Single => how,
+            Plan::Cascade { models, .. } => format!("the first in a cascade of {}", models.len()),
+            Plan::Ensemble { models, .. } => format!("the first of an ensemble of {}", models.len()),
+            Plan::Speculative { slow, .. } => {
+                format!("the fast one in a race with `{}`", policy.models[*slow].id)
+            }
+            Plan::ToolThenModel { tool } => format!("{how}, after tool `{tool}`"),
         };
         match self.confidence {
             Some(p) => format!("{what} (probability {p:.2}); `{id}` is {how}"),

@@ -6,6 +6,7 @@ use super::wrap::wrap;
 use super::{Explanation, RungSeen};
 use crate::candidates::{Candidate, Score, Term};
 use crate::decision::Decision;
+use crate::plan::{Combine, Plan, Prefer};
 use crate::policy::Policy;
 use crate::query::Objective;
 
@@ -36,6 +37,9 @@ impl Explanation {
     fn headline(&self, policy: &Policy, decision: &Decision, out: &mut String) -> fmt::Result {
         writeln!(out, "{}", policy.models[decision.model].id)?;
         writeln!(out, "  because {}", decision.reason)?;
+        if decision.plan != Plan::Single {
+            writeln!(out, "  plan: {}", plan(policy, decision))?;
+        }
         for lost in &decision.degraded {
             writeln!(out, "  degraded: {}: {}", lost.code, lost.detail)?;
         }
@@ -153,6 +157,51 @@ fn terms(score: &Score) -> String {
         let _ = write!(text, "{sign} {weight:.2} × {name} {value:.3}{mark} ");
     }
     format!("{}|", text.trim_start_matches("+ "))
+}
+
+/// What to do, in words.
+fn plan(policy: &Policy, decision: &Decision) -> String {
+    let id = |model: &usize| policy.models[*model].id.as_str();
+    let ids = |models: &[usize]| models.iter().map(id).collect::<Vec<_>>();
+    let model = id(&decision.model);
+    match &decision.plan {
+        Plan::Single => format!("ask {model}"),
+        Plan::Cascade { models, accept_at } => {
+            let models = ids(models).join(", then ");
+            format!("ask {models}; accept an answer from confidence {accept_at}")
+        }
+        Plan::Ensemble {
+            models,
+            combine,
+            judge,
+        } => {
+            let judge = judge.as_ref().map_or(model, id);
+            let how = match combine {
+                Combine::Majority => "what most say counts".to_owned(),
+                Combine::BestOf => format!("{judge} picks the best answer"),
+                Combine::Merge => format!("{judge} writes one answer from theirs"),
+            };
+            format!("ask {} at once; {how}", ids(models).join(", "))
+        }
+        Plan::Speculative {
+            fast,
+            slow,
+            prefer: Prefer::Fast,
+            wait_ms,
+        } => format!(
+            "ask {}; after {wait_ms} ms {}, too, and the first answer counts",
+            id(fast),
+            id(slow)
+        ),
+        Plan::Speculative {
+            fast, slow, wait_ms, ..
+        } => format!(
+            "ask {} and {} at once; the latter's answer counts if it comes within {wait_ms} ms",
+            id(fast),
+            id(slow)
+        ),
+        Plan::ToolThenModel { tool } => format!("call tool {tool}, then ask {model} with its result"),
+    }
 }
 
 fn objective(objective: Objective) -> String {

@@ -80,18 +80,27 @@ fn named_model(policy: &Policy, model: &Model) -> (Model, BTreeMap<String, f64>)
 }
 
 /// A route, its models and domain by name.
-fn named_route(policy: &Policy, route: &Route) -> (Route, Vec<String>, Option<String>) {
+fn named_route(policy: &Policy, route: &Route) -> (Route, [Vec<String>; 2], Option<String>, Option<String>) {
     let id = |model: &ModelIndex| policy.models[*model].id.clone();
-    let models = route.models.iter().map(id).collect();
+    let planned = route.plan.iter().flat_map(|plan| &plan.models);
+    let models = [route.models.iter().map(id).collect(), planned.map(id).collect()];
+    let mut plan = route.plan.clone();
+    let mut judge = None;
+    if let Some(plan) = &mut plan {
+        plan.models.clear();
+        judge = plan.kind.take_judge().map(|model| id(&model));
+    }
     let domain = route.domain.map(|domain| policy.domains[domain].name.clone());
     (
         Route {
             models: Vec::new(),
             domain: None,
+            plan,
             ..route.clone()
         },
         models,
         domain,
+        judge,
     )
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::place::{Place, Spanned};
 use super::{CacheSettings, EvidenceSettings, Latency, PolicyTest, Price, Profile};
+use crate::plan::PlanKind;
 use crate::query::{Objective, Weights};
 
 /// A name where it was written.
@@ -65,6 +66,16 @@ pub(super) struct DraftRoute {
     pub(super) models: Vec<Name>,
     pub(super) select: Option<Objective>,
     pub(super) expected_output_tokens: Option<u64>,
+    pub(super) plan: Option<DraftPlan>,
+}
+
+#[derive(Debug)]
+pub(super) struct DraftPlan {
+    /// Without its judge, which is still a name.
+    pub(super) kind: PlanKind,
+    pub(super) models: Vec<Name>,
+    pub(super) judge: Option<Name>,
+    pub(super) at: Place,
 }
 
 #[derive(Debug, Default)]

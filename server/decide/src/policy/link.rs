@@ -3,6 +3,7 @@
 //! returns is only meant to be used when nothing was reported as an error.
 
 mod names;
+mod plans;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -231,6 +232,7 @@ impl<'a> Linker<'a> {
     }
 
     fn route(&mut self, route: &super::draft::DraftRoute) -> Route {
+        let models = self.models_of(&route.models);
         Route {
             name: route.name.value.clone(),
             domain: route.domain.as_ref().and_then(|name| self.domain(name)),
@@ -240,9 +242,10 @@ impl<'a> Linker<'a> {
                 .iter()
                 .map(|example| example.value.clone())
                 .collect(),
-            models: self.models_of(&route.models),
             select: route.select,
             expected_output_tokens: route.expected_output_tokens,
+            plan: route.plan.as_ref().map(|plan| self.plan(plan, &models)),
+            models,
         }
     }
 

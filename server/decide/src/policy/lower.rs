@@ -2,6 +2,7 @@
 //! Problems that only meaning shows (weights that are all zero, a band that holds no size) are reported here.
 
 mod models;
+mod plan;
 mod testing;
 
 use super::catalogue;
@@ -73,7 +74,6 @@ pub(super) fn lower(root: &Node, report: &mut Report) -> Draft {
 }
 
 fn route(fields: &Fields<'_>, report: &mut Report) -> DraftRoute {
-    fields.get("plan");
     DraftRoute {
         name: fields.spanned("name").unwrap_or_default(),
         domain: fields.spanned("domain"),
@@ -82,6 +82,7 @@ fn route(fields: &Fields<'_>, report: &mut Report) -> DraftRoute {
         models: fields.spanned_list("models"),
         select: objective(fields, "select", report),
         expected_output_tokens: fields.integer("expected_output_tokens"),
+        plan: plan::plan(fields, "plan", report),
     }
 }
 

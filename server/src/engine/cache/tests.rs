@@ -11,6 +11,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 
 fn cached(model: usize) -> Cached {
     let decision = Decision {
+        plan: Default::default(),
         model,
         fallbacks: vec![],
         source: Source::Embedding,

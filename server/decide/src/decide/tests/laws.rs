@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::plan::{Combine, Plan, PlanKind, PlanSpec, Prefer};
 use crate::query::{Attempt, AttemptOutcome, Weights};
 
 fn weights() -> impl Strategy<Value = Weights> {
@@ -54,6 +55,32 @@ fn answers() -> impl Strategy<Value = Evidence> {
     (0.0f32..0.5, 0.0f32..0.5).prop_map(|(code, text)| scores(&[code, text]))
 }
 
+/// Any plan that a policy may give route 0, whose models are 0, 1 and 3.
+fn plans() -> impl Strategy<Value = PlanSpec> {
+    let kinds = prop_oneof![
+        (0.0f64..1.0).prop_map(|accept_at| PlanKind::Cascade { accept_at }),
+        (
+            prop::option::of(2usize..4),
+            prop::option::of(prop::sample::select(vec![0usize, 1, 2, 3]))
+        )
+            .prop_map(|(n, judge)| PlanKind::Ensemble {
+                n,
+                combine: Combine::BestOf,
+                judge
+            }),
+        Just(PlanKind::Speculative {
+            prefer: Prefer::Fast,
+            wait_ms: 100
+        }),
+        Just(PlanKind::ToolThenModel { tool: "t".into() }),
+    ];
+    let models = prop::sample::subsequence(vec![0usize, 1, 3], 2..=3);
+    (kinds, prop::option::of(models)).prop_map(|(kind, models)| PlanSpec {
+        models: models.unwrap_or_default(),
+        kind,
+    })
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
 
@@ -85,6 +112,30 @@ proptest! {
             if let Some(limit) = query.requirements.max_cost_usd {
                 prop_assert!(decision.estimate.cost_usd.unwrap() <= limit);
             }
+        }
+    }
+
+    #[test]
+    fn no_plan_repeats_a_model_or_holds_one_that_may_not_serve(
+        query in requests(), evidence in answers(), plan in plans(),
+    ) {
+        let mut policy = policy();
+        policy.routes[0].models = vec![0, 1, 3];
+        policy.routes[0].plan = Some(plan);
+        if let Ok(decision) = done(&policy, &query, &evidence) {
+            let mut models = decision.plan.models(decision.model);
+            prop_assert_eq!(models[0], decision.model);
+            models.extend(&decision.fallbacks);
+            let judge = match decision.plan { Plan::Ensemble { judge, .. } => judge, _ => None };
+            for &index in models.iter().chain(&judge) {
+                let model = &policy.models[index];
+                prop_assert!(!query.attempts.iter().any(|a| a.model_id == model.id));
+                prop_assert!(model.tiers.is_empty() || model.tiers.contains(&query.caller.tier));
+            }
+            let all = models.len();
+            models.sort_unstable();
+            models.dedup();
+            prop_assert_eq!(models.len(), all);
         }
     }
 

@@ -134,6 +134,8 @@ fn want_of(fields: &Fields<'_>) -> (Want, Wanted) {
     let want = Want {
         route: fields.text("route"),
         model: fields.text("model"),
+        plan: fields.text("plan"),
+        plan_models: list("plan_models"),
         source: fields.text("source"),
         domain: fields.text("domain"),
         profile: fields.text("profile"),
@@ -143,6 +145,7 @@ fn want_of(fields: &Fields<'_>) -> (Want, Wanted) {
         probes: list("probes"),
     };
     let mut models = fields.spanned_list("fallbacks");
+    models.extend(fields.spanned_list("plan_models"));
     models.extend(fields.spanned("model"));
     let wanted = Wanted {
         route: fields.spanned("route").filter(|route| route.value != "other"),

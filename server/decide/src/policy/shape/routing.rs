@@ -1,7 +1,8 @@
 //! The file as a whole, and what decides: profiles, domains, routes, evidence, weights, cache.
 
-use super::later::{CANARY, HEALTH, LLM, PLAN, RULE, SEMANTIC, SESSIONS, SHADOW, STRONG_WEAK};
+use super::later::{CANARY, HEALTH, LLM, RULE, SEMANTIC, SESSIONS, SHADOW, STRONG_WEAK};
 use super::models::{ALIASES, MODELS};
+use super::plan::PLAN_OR_SINGLE;
 use super::testing::TEST;
 use super::{
     FILLED, Field, ID, ID_OR_IDS, Kind, NAME, Object, SHARE, TOKENS, Word, defaults, list, object, optional,
@@ -122,7 +123,7 @@ pub(in crate::policy) static ROUTE: Object = object(
         defaults(
             "plan",
             "How the chosen models work together.",
-            PLAN,
+            PLAN_OR_SINGLE,
             r#""single""#,
         ),
     ],

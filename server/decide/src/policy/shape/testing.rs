@@ -139,6 +139,12 @@ pub(in crate::policy) static WANT: Object = object(
     &[
         optional("route", "Name of the route, or `other` for none.", FILLED),
         optional("model", "Id of the model.", ID),
+        optional("plan", "Kind of the plan.", Kind::Words(PLANS)),
+        optional(
+            "plan_models",
+            "Ids of the plan's models, in order, all of them.",
+            list(&ID),
+        ),
         optional("source", "Who decides.", Kind::Words(SOURCES)),
         optional("domain", "Name of the domain.", FILLED),
         optional("profile", "Name of the profile.", FILLED),
@@ -164,6 +170,13 @@ pub(in crate::policy) static WANT: Object = object(
         ),
     ],
 );
+const PLANS: &[Word] = &[
+    word("single", "One model answers."),
+    word("cascade", "Cheap first."),
+    word("ensemble", "Several at once."),
+    word("speculative", "A race."),
+    word("tool_then_model", "A tool first."),
+];
 const SOURCES: &[Word] = &[
     word("direct", "The model that the caller named."),
     word("alias", "The alias that the caller named."),
