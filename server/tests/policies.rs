@@ -56,6 +56,11 @@ const SWITCHED_OFF: &[(&str, &str, &str)] = &[
         "plan: single",
     ),
     (
+        "difficulty.yaml",
+        "select: {strong: strong, weak: weak, threshold: 0.6}",
+        "select: order",
+    ),
+    (
         "plans.yaml",
         "plan: {tool_then_model: {tool: inventory_lookup}}",
         "plan: single",

@@ -24,6 +24,8 @@ pub struct Contest<'a> {
     pub objective: Objective,
     /// Families, most wanted first.
     pub families: &'a [String],
+    /// Two models that go before the others of their family's rank, the wanted one first.
+    pub lead: Option<[ModelIndex; 2]>,
 }
 
 /// One model of a pool: refused, or with its place.
@@ -184,16 +186,22 @@ pub fn rank(policy: &Policy, query: &Query, pool: &[ModelIndex], contest: &Conte
     if let Some(weights) = weights_of(contest.objective) {
         score(&mut candidates, weights);
     }
-    let order = order(&candidates);
+    let order = order(&candidates, contest);
     Ranking { candidates, order }
 }
 
 /// The eligible candidates: preferred families first, then the score, then the order of the pool.
-fn order(candidates: &[Candidate]) -> Vec<ModelIndex> {
+fn order(candidates: &[Candidate], contest: &Contest<'_>) -> Vec<ModelIndex> {
     let mut eligible: Vec<&Candidate> = candidates.iter().filter(|c| c.refusals.is_empty()).collect();
     // The sort is stable, so ties keep the pool's order.
     let steps = |c: &Candidate| c.score.map_or(0, |s| -s.steps());
-    eligible.sort_by_key(|c| (c.family_rank, steps(c)));
+    let lead = |c: &Candidate| {
+        let lead = contest.lead.as_ref().map_or(&[][..], |lead| lead);
+        lead.iter()
+            .position(|&model| model == c.model)
+            .unwrap_or(lead.len())
+    };
+    eligible.sort_by_key(|c| (c.family_rank, lead(c), steps(c)));
     eligible.into_iter().map(|c| c.model).collect()
 }
 

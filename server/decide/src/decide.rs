@@ -5,6 +5,7 @@
 //! at most once, because each answer, a failure too, is evidence: so the engine's loop ends.
 
 mod band;
+mod difficulty;
 mod finding;
 mod words;
 
@@ -13,7 +14,7 @@ use std::sync::Arc;
 use crate::candidates::{Candidate, Contest, Ranking, Refusal, rank};
 use crate::decision::{Decision, Degradation, Refused, Source, nearest};
 use crate::evidence::{Answer, Evidence, Probe};
-use crate::explanation::{Rung, Trace};
+use crate::explanation::{Judged, Rung, Trace};
 use crate::plan::{PlanSpec, Planned, plan};
 use crate::policy::{ModelIndex, Policy, RouteIndex};
 use crate::query::{Objective, Query};
@@ -77,6 +78,7 @@ struct Bid<'a> {
     confidence: Option<f32>,
     margin: Option<f32>,
     plan: Option<&'a PlanSpec>,
+    judged: Option<Judged>,
 }
 
 impl<'a> Ladder<'a> {
@@ -94,7 +96,7 @@ impl<'a> Ladder<'a> {
             return Ok(decision);
         }
         let finding = self.weigh(evidence)?;
-        if let Some(decision) = self.by_evidence(&finding) {
+        if let Some(decision) = self.by_evidence(&finding, evidence)? {
             return Ok(Arc::new(decision));
         }
         if let Some(profile) = self.policy.profile
@@ -195,21 +197,27 @@ impl<'a> Ladder<'a> {
     }
 
     /// Rung 6, second half: the models of the route, or of the domain.
-    fn by_evidence(&mut self, finding: &Option<Finding>) -> Option<Decision> {
+    fn by_evidence(
+        &mut self,
+        finding: &Option<Finding>,
+        evidence: &Evidence,
+    ) -> Result<Option<Decision>, Stop> {
         let policy = self.policy;
-        let bid = match *finding.as_ref()? {
-            Finding::Nothing { .. } => return None,
+        let Some(finding) = finding else { return Ok(None) };
+        let bid = match *finding {
+            Finding::Nothing { .. } => return Ok(None),
             Finding::Route {
                 route: index,
                 p,
                 margin,
             } => {
                 let route = &policy.routes[index];
-                let contest = self.contest(Some(index), self.objective(route.select), &[]);
+                let (contest, judged) = self.route_contest(index, evidence)?;
                 let bid = Bid::new(Rung::Route, Source::Embedding, &route.models, contest);
                 Bid {
                     domain: route.domain,
                     plan: route.plan.as_ref(),
+                    judged,
                     confidence: Some(p),
                     margin: Some(margin),
                     ..bid
@@ -227,7 +235,7 @@ impl<'a> Ladder<'a> {
                 }
             }
         };
-        self.run(bid)
+        Ok(self.run(bid))
     }
 
     /// Rungs 4 and 7: all models of the catalogue that fit the profile, else the nearest in size.
@@ -272,7 +280,8 @@ impl<'a> Ladder<'a> {
                 self.lose("no_eligible_model_in_route", format!("{what}: {detail}"));
             }
         }
-        self.trace.rung(bid.rung, what, bid.contest.objective, ranking);
+        self.trace
+            .rung(bid.rung, what, (bid.contest.objective, bid.judged), ranking);
         decision
     }
 
@@ -321,6 +330,7 @@ impl<'a> Ladder<'a> {
             route,
             objective,
             families,
+            lead: None,
         }
     }
 
@@ -354,6 +364,7 @@ impl<'a> Bid<'a> {
             confidence: None,
             margin: None,
             plan: None,
+            judged: None,
         }
     }
 }

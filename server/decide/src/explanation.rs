@@ -47,6 +47,27 @@ impl Rung {
     }
 }
 
+/// A prompt's difficulty beside a route's threshold.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Judged {
+    /// The share of the labelled prompts that are easier, 0..=1; `None` when it could not be had.
+    pub score: Option<f64>,
+    /// From where the strong model is used, 0..=1.
+    pub threshold: f64,
+    /// Whether the strong one is.
+    pub strong: bool,
+}
+
+impl std::fmt::Display for Judged {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.score {
+            Some(score) => write!(f, "difficulty {score:.3}")?,
+            None => write!(f, "difficulty unknown")?,
+        }
+        write!(f, ", from {:.3} the strong one", self.threshold)
+    }
+}
+
 /// Writes down what a walk sees, or nothing at all.
 #[derive(Debug)]
 pub(crate) struct Trace {
@@ -62,7 +83,13 @@ impl Trace {
         }
     }
 
-    pub(crate) fn rung(&mut self, rung: Rung, what: String, objective: Objective, ranking: Ranking) {
+    pub(crate) fn rung(
+        &mut self,
+        rung: Rung,
+        what: String,
+        (objective, judged): (Objective, Option<Judged>),
+        ranking: Ranking,
+    ) {
         if self.on {
             let won = !ranking.order.is_empty();
             let Ranking { candidates, order } = ranking;
@@ -70,6 +97,7 @@ impl Trace {
                 rung,
                 what,
                 objective,
+                judged,
                 candidates,
                 order,
                 won,
@@ -87,6 +115,8 @@ pub struct RungSeen {
     pub what: String,
     /// How it chooses.
     pub objective: Objective,
+    /// What difficulty chose, where it did.
+    pub judged: Option<Judged>,
     /// Every model considered, with its terms or what refused it.
     pub candidates: Vec<Candidate>,
     /// The eligible ones, best first.

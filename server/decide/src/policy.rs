@@ -55,6 +55,9 @@ pub struct Policy {
     pub other_examples: Vec<String>,
     /// How sure evidence must be, and where it comes from.
     pub evidence: EvidenceSettings,
+    /// File of labelled outcomes that difficulty is learned from, relative to the policy's; routes with a `strong_weak`
+    /// have one.
+    pub difficulty: Option<String>,
     /// Objective where the route, the profile and the request have none.
     pub weights: Option<Weights>,
     /// Answer length where the request and the route say nothing.
@@ -137,8 +140,21 @@ pub struct Route {
     pub select: Option<Objective>,
     /// Tokens to expect back.
     pub expected_output_tokens: Option<u64>,
+    /// Choose between two of `models` by difficulty; goes before `select`, which is then `None`.
+    pub strong_weak: Option<StrongWeak>,
     /// How its models work together; `None` means that one answers.
     pub plan: Option<PlanSpec>,
+}
+
+/// A choice between two models by the difficulty of the prompt.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StrongWeak {
+    /// For the difficult.
+    pub strong: ModelIndex,
+    /// For the rest.
+    pub weak: ModelIndex,
+    /// Difficulty from which the strong one is used, 0..=1.
+    pub threshold: f64,
 }
 
 /// A group of routes.
@@ -237,7 +253,7 @@ pub struct Want {
     pub degraded: Option<Vec<String>>,
     /// Error reason, for example `NO_ELIGIBLE_MODEL`.
     pub error: Option<String>,
-    /// Probes asked, in order: `exact_cache`, `embedding`.
+    /// Probes asked, in order: `exact_cache`, `embedding`, `difficulty`.
     pub probes: Option<Vec<String>>,
 }
 

@@ -22,8 +22,9 @@ pub(super) fn churn(ring: &Ring, new: &Snapshot) -> Churn {
     for record in ring.all() {
         churn.decisions += 1;
         let mut evidence = record.evidence.clone();
-        if record.routes != new.routes_fingerprint {
+        if record.scored_by != new.evidence_fingerprint {
             evidence.embedding = Answer::NotAsked;
+            evidence.difficulty = Answer::NotAsked;
         }
         let query = signalbox_decide::Query {
             read_cache: false,

@@ -51,6 +51,13 @@ impl Bid<'_> {
             Objective::Best => format!("the best of {}", ranking.order.len()),
             Objective::Weights(_) => format!("the best of {} by weights", ranking.order.len()),
         };
+        let how = match self.judged {
+            Some(judged) => {
+                let which = if judged.strong { "strong" } else { "weak" };
+                format!("the {which} one of two ({judged})")
+            }
+            None => how,
+        };
         let how = match &planned.plan {
             _ if self.rung == Rung::Direct => "asked for by id".to_owned(),
             Plan::Single if planned.last_of_cascade => "the last model that its cascade has left".to_owned(),

@@ -100,6 +100,9 @@ fn write_rung(policy: &Policy, seen: &RungSeen, out: &mut String) -> fmt::Result
         ", none of its models may serve this request"
     };
     writeln!(out, "\n{}: {}{end}", seen.rung.as_str(), seen.what)?;
+    if let Some(judged) = seen.judged {
+        writeln!(out, "  chosen by {judged}")?;
+    }
     if seen.objective != Objective::Order {
         writeln!(out, "  chosen by {}", objective(seen.objective))?;
     }

@@ -27,6 +27,7 @@ pub(super) struct Draft {
     pub(super) weights: Option<Weights>,
     pub(super) expected_output_tokens: Option<u64>,
     pub(super) prefer_families: Vec<String>,
+    pub(super) difficulty: Option<String>,
     pub(super) cache: CacheSettings,
     pub(super) tests: Vec<DraftTest>,
 }
@@ -67,6 +68,14 @@ pub(super) struct DraftRoute {
     pub(super) select: Option<Objective>,
     pub(super) expected_output_tokens: Option<u64>,
     pub(super) plan: Option<DraftPlan>,
+    pub(super) strong_weak: Option<DraftPair>,
+}
+
+#[derive(Debug)]
+pub(super) struct DraftPair {
+    pub(super) strong: Name,
+    pub(super) weak: Name,
+    pub(super) threshold: f64,
 }
 
 #[derive(Debug)]

@@ -3,6 +3,7 @@
 //! returns is only meant to be used when nothing was reported as an error.
 
 mod names;
+mod pairs;
 mod plans;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -56,6 +57,7 @@ pub(super) fn link(draft: &Draft, checksum: String, report: &mut Report) -> Poli
             .map(|example| example.value.clone())
             .collect(),
         evidence: draft.evidence.clone(),
+        difficulty: draft.difficulty.clone(),
         weights: draft.weights,
         expected_output_tokens: draft.expected_output_tokens,
         prefer_families: draft.prefer_families.clone(),
@@ -82,6 +84,8 @@ struct Linker<'a> {
     domains: Index,
     routes: Index,
     profiles: Index,
+    /// Whether the policy has outcomes to learn difficulty from.
+    has_outcomes: bool,
 }
 
 impl<'a> Linker<'a> {
@@ -105,6 +109,7 @@ impl<'a> Linker<'a> {
                 .map(|(at, r)| (r.name.value.clone(), at))
                 .collect(),
             profiles,
+            has_outcomes: draft.difficulty.is_some(),
             report,
         }
     }
@@ -245,6 +250,10 @@ impl<'a> Linker<'a> {
             select: route.select,
             expected_output_tokens: route.expected_output_tokens,
             plan: route.plan.as_ref().map(|plan| self.plan(plan, &models)),
+            strong_weak: route
+                .strong_weak
+                .as_ref()
+                .and_then(|pair| self.pair(pair, &models)),
             models,
         }
     }

@@ -6,7 +6,7 @@ mod plan;
 mod testing;
 
 use super::catalogue;
-use super::draft::{Draft, DraftDomain, DraftRoute};
+use super::draft::{Draft, DraftDomain, DraftPair, DraftRoute};
 use super::fields::{Fields, number};
 use super::place::Report;
 use super::shape::check::check;
@@ -60,6 +60,9 @@ pub(super) fn lower(root: &Node, report: &mut Report) -> Draft {
     if let Some(fields) = file.object("evidence", &shape::EVIDENCE) {
         draft.evidence = evidence(&fields);
     }
+    draft.difficulty = file
+        .object("difficulty", &shape::DIFFICULTY)
+        .and_then(|fields| fields.text("outcomes"));
     if let Some(fields) = file.object("cache", &shape::CACHE) {
         draft.cache = cache(&fields);
     }
@@ -83,7 +86,19 @@ fn route(fields: &Fields<'_>, report: &mut Report) -> DraftRoute {
         select: objective(fields, "select", report),
         expected_output_tokens: fields.integer("expected_output_tokens"),
         plan: plan::plan(fields, "plan", report),
+        strong_weak: strong_weak(fields),
     }
+}
+
+/// `select: {strong, weak, threshold}`.
+fn strong_weak(fields: &Fields<'_>) -> Option<DraftPair> {
+    let pair = fields.object("select", &shape::STRONG_WEAK)?;
+    let (strong, weak) = (pair.spanned("strong"), pair.spanned("weak"));
+    Some(DraftPair {
+        threshold: pair.number("threshold")?,
+        strong: strong?,
+        weak: weak?,
+    })
 }
 
 fn domain(fields: &Fields<'_>) -> DraftDomain {

@@ -3,6 +3,7 @@
 //! What needs two places at once (a name that must exist elsewhere) is not shape; `link` checks it.
 
 pub(super) mod check;
+mod difficulty;
 mod foreign;
 mod later;
 mod models;
@@ -13,6 +14,7 @@ mod testing;
 
 pub use schema::json_schema;
 
+pub(super) use difficulty::{DIFFICULTY, STRONG_WEAK};
 pub(super) use foreign::{
     OLLM, OLLM_ROUTING, PLANO, PLANO_ALIAS, PLANO_PREFERENCE, PLANO_PROVIDER, PLANO_SELECTION,
 };

@@ -16,7 +16,7 @@ pub(super) fn request_key(
 ) -> Key {
     let mut hash = Canonical(blake3::Hasher::new_keyed(secret));
     hash.text(&snapshot.policy.checksum);
-    hash.bytes(&snapshot.routes_fingerprint);
+    hash.bytes(&snapshot.evidence_fingerprint);
     hash.query(query);
     let Conversation { messages } = conversation;
     hash.count(messages.len());

@@ -27,6 +27,7 @@ fn cached(model: usize) -> Cached {
     Cached {
         decision: Arc::new(decision),
         scores: Arc::new(RouteScores::default()),
+        difficulty: None,
     }
 }
 

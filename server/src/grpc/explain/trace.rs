@@ -57,6 +57,14 @@ pub(super) fn step(probe: Probe, evidence: &Evidence, took: Option<Duration>) ->
             Answer::NotAsked => ("nothing".to_owned(), false),
             Answer::Failed { detail, .. } => (detail.clone(), true),
         },
+        Probe::Difficulty(_) => match &evidence.difficulty {
+            Answer::Got(score) => (
+                format!("harder than {:.1} % of the labelled prompts", score * 100.0),
+                false,
+            ),
+            Answer::NotAsked => ("nothing".to_owned(), false),
+            Answer::Failed { detail, .. } => (detail.clone(), true),
+        },
     };
     let answer_duration = took.map(to_proto::duration);
     v1::Step {

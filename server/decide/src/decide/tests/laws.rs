@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::plan::{Combine, Plan, PlanKind, PlanSpec, Prefer};
+use crate::policy::StrongWeak;
 use crate::query::{Attempt, AttemptOutcome, Weights};
 
 fn weights() -> impl Strategy<Value = Weights> {
@@ -52,7 +53,10 @@ fn requests() -> impl Strategy<Value = Query> {
 }
 
 fn answers() -> impl Strategy<Value = Evidence> {
-    (0.0f32..0.5, 0.0f32..0.5).prop_map(|(code, text)| scores(&[code, text]))
+    (0.0f32..0.5, 0.0f32..0.5, 0.0f64..1.0).prop_map(|(code, text, difficulty)| Evidence {
+        difficulty: Answer::Got(difficulty),
+        ..scores(&[code, text])
+    })
 }
 
 /// Any plan that a policy may give route 0, whose models are 0, 1 and 3.
@@ -86,7 +90,8 @@ proptest! {
 
     #[test]
     fn it_ends_and_asks_no_probe_twice(query in requests(), answers in answers()) {
-        let policy = policy();
+        let mut policy = policy();
+        policy.routes[0].strong_weak = Some(StrongWeak { strong: 0, weak: 1, threshold: 0.5 });
         let mut evidence = Evidence::default();
         let mut asked = Vec::new();
         while let Step::Ask(probe) = decide(&policy, &query, &evidence) {
@@ -95,6 +100,7 @@ proptest! {
             match probe {
                 Probe::ExactCache => evidence.cache = answers.cache.clone(),
                 Probe::Embedding => evidence.embedding = answers.embedding.clone(),
+                Probe::Difficulty(_) => evidence.difficulty = answers.difficulty.clone(),
             }
         }
     }
@@ -161,7 +167,7 @@ proptest! {
         let policy = policy();
         let query = Query { read_cache: true, ..Query::default() };
         if let Ok(decision) = done(&policy, &query, &evidence) {
-            let cached = Evidence { cache: Answer::Got(Some(decision.clone())), embedding: Answer::NotAsked };
+            let cached = Evidence { cache: Answer::Got(Some(decision.clone())), ..Evidence::default() };
             prop_assert_eq!(done(&policy, &query, &cached).unwrap(), decision);
         }
     }

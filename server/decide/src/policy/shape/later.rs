@@ -67,24 +67,6 @@ pub(super) static RULE: Object = refused(
     "remove them, or write `rules: []`",
 );
 
-pub(super) static STRONG_WEAK: Object = refused(
-    object(
-        "strong_weak",
-        "Two models: the weak one where it probably does as well.",
-        &[
-            required("strong", "The dear and good model.", ID),
-            required("weak", "The cheap one.", ID),
-            required(
-                "threshold",
-                "Probability above which the strong one is used.",
-                SHARE,
-            ),
-        ],
-    ),
-    "a choice between a strong and a weak model is",
-    "write `order`, `cheapest`, `fastest`, `best` or weights",
-);
-
 pub(super) static SEMANTIC: Object = object(
     "semantic",
     "Decisions kept for requests that mean the same.",

@@ -1,6 +1,7 @@
 //! The file as a whole, and what decides: profiles, domains, routes, evidence, weights, cache.
 
-use super::later::{CANARY, HEALTH, LLM, RULE, SEMANTIC, SESSIONS, SHADOW, STRONG_WEAK};
+use super::difficulty::{DIFFICULTY_FIELD, STRONG_WEAK};
+use super::later::{CANARY, HEALTH, LLM, RULE, SEMANTIC, SESSIONS, SHADOW};
 use super::models::{ALIASES, MODELS};
 use super::plan::PLAN_OR_SINGLE;
 use super::testing::TEST;
@@ -228,6 +229,7 @@ pub(in crate::policy) static POLICY: Object = object(
         ),
         optional("other", "What belongs to no route.", Kind::Object(&OTHER)),
         optional("evidence", "How sure a route must be.", Kind::Object(&EVIDENCE)),
+        DIFFICULTY_FIELD,
         optional("llm", "The embedded language model.", Kind::Object(&LLM)),
         optional(
             "rules",

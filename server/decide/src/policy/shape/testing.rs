@@ -190,6 +190,7 @@ const SOURCES: &[Word] = &[
 const PROBES: &[Word] = &[
     word("exact_cache", "Was exactly this request decided before?"),
     word("embedding", "How probable is each route by the embedding?"),
+    word("difficulty", "How much does the prompt need the strong model?"),
 ];
 
 pub(in crate::policy) static TEST: Object = Object {

@@ -190,7 +190,9 @@ const CHANGES: &[(&str, &str)] = &[
     ("models: [openai/gpt-5, openai/gpt-5-mini]", "models: []"),
     ("select: order", "select: orders"),
     ("select: order", "select: {latency: 1, costs: 1}"),
-    ("select: order", "select: {strong: a, weak: b, threshold: 0.5}"),
+    ("select: order", "select: {strong: a, weak: b}"),
+    ("select: order", "select: {strong: a, weak: b, threshold: 2}"),
+    ("difficulty: {outcomes: outcomes.jsonl}", "difficulty: {}"),
     ("plan: single", "plan: {cascade: {}}"),
     ("plan: single", "plan: {cascade: {accept_at: 1.8}}"),
     (
