@@ -56,6 +56,11 @@ const SWITCHED_OFF: &[(&str, &str, &str)] = &[
         "plan: single",
     ),
     (
+        "canary.yaml",
+        "share: 0.2, route: summaries",
+        "share: 0, route: summaries",
+    ),
+    (
         "difficulty.yaml",
         "select: {strong: strong, weak: weak, threshold: 0.6}",
         "select: order",

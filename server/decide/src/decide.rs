@@ -7,15 +7,16 @@
 mod band;
 mod difficulty;
 mod finding;
+mod settle;
 mod words;
 
 use std::sync::Arc;
 
-use crate::candidates::{Candidate, Contest, Ranking, Refusal, rank};
+use crate::candidates::{Contest, Refusal, rank};
 use crate::decision::{Decision, Degradation, Refused, Source, nearest};
 use crate::evidence::{Answer, Evidence, Probe};
 use crate::explanation::{Judged, Rung, Trace};
-use crate::plan::{PlanSpec, Planned, plan};
+use crate::plan::PlanSpec;
 use crate::policy::{ModelIndex, Policy, RouteIndex};
 use crate::query::{Objective, Query};
 use band::keep_profile;
@@ -264,54 +265,6 @@ impl<'a> Ladder<'a> {
     fn run(&mut self, bid: Bid<'_>) -> Option<Decision> {
         let ranking = rank(self.policy, self.query, bid.pool, &bid.contest);
         self.settle(bid, ranking)
-    }
-
-    fn settle(&mut self, bid: Bid<'_>, ranking: Ranking) -> Option<Decision> {
-        let what = bid.describe(self.policy);
-        let won = ranking.order.first().copied();
-        let decision = won.map(|model| self.win(&bid, &ranking, model, &what));
-        if won.is_none() {
-            let names = |c: &Candidate| (self.policy.models[c.model].id.clone(), c.refusals.clone());
-            self.refused = ranking.candidates.iter().map(names).collect();
-            if !matches!(bid.rung, Rung::Direct | Rung::Alias | Rung::Default) {
-                let detail = Refused::NoEligibleModel {
-                    refusals: self.refused.clone(),
-                };
-                self.lose("no_eligible_model_in_route", format!("{what}: {detail}"));
-            }
-        }
-        self.trace
-            .rung(bid.rung, what, (bid.contest.objective, bid.judged), ranking);
-        decision
-    }
-
-    fn win(&mut self, bid: &Bid<'_>, ranking: &Ranking, winner: ModelIndex, what: &str) -> Decision {
-        let mut planned = match bid.plan {
-            Some(spec) => plan(self.policy, self.query, spec, (ranking, &bid.contest), winner),
-            None => Planned::single(winner),
-        };
-        if let Some(detail) = planned.lost.take() {
-            self.lose("plan_unsatisfied", format!("{what}: {detail}"));
-        }
-        let model = planned.model;
-        let reason = bid.reason(self.policy, ranking, &planned, what);
-        let taken = planned.plan.models(model);
-        let free = ranking.order.iter().filter(|other| !taken.contains(other));
-        let candidate = ranking.candidates.iter().find(|c| c.model == model);
-        Decision {
-            model,
-            fallbacks: free.copied().collect(),
-            plan: planned.plan,
-            source: bid.source,
-            route: bid.contest.route,
-            domain: bid.domain,
-            profile: bid.profile,
-            confidence: bid.confidence,
-            margin: bid.margin,
-            degraded: std::mem::take(&mut self.lost),
-            reason,
-            estimate: candidate.map(|c| c.estimate).unwrap_or_default(),
-        }
     }
 
     fn lose(&mut self, code: &'static str, detail: String) {

@@ -63,6 +63,8 @@ pub struct Decision {
     pub domain: Option<usize>,
     /// The profile that matched.
     pub profile: Option<usize>,
+    /// Index into the policy's canaries of the one that put its model in the winner's place.
+    pub canary: Option<usize>,
     /// Calibrated probability of the route or domain; for `Default`, of no route. 0..=1.
     pub confidence: Option<f32>,
     /// Distance to the runner-up, 0..=1.

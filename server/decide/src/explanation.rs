@@ -6,7 +6,7 @@ mod wrap;
 
 use std::sync::Arc;
 
-use crate::candidates::{Candidate, Ranking};
+use crate::candidates::Candidate;
 use crate::decide::{Step, walk};
 use crate::decision::{Decision, Refused};
 use crate::evidence::{Answer, Evidence, Probe, RouteScores};
@@ -83,27 +83,24 @@ impl Trace {
         }
     }
 
-    pub(crate) fn rung(
-        &mut self,
-        rung: Rung,
-        what: String,
-        (objective, judged): (Objective, Option<Judged>),
-        ranking: Ranking,
-    ) {
+    pub(crate) fn rung(&mut self, seen: RungSeen) {
         if self.on {
-            let won = !ranking.order.is_empty();
-            let Ranking { candidates, order } = ranking;
-            self.rungs.push(RungSeen {
-                rung,
-                what,
-                objective,
-                judged,
-                candidates,
-                order,
-                won,
-            });
+            self.rungs.push(seen);
         }
     }
+}
+
+/// A canary as a rung met it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CanarySeen {
+    /// Index into the policy's canaries.
+    pub canary: usize,
+    /// Where the request lies, in units of 2⁻⁶⁴; `None` when it lacks the key.
+    pub point: Option<u64>,
+    /// Whether that is in the share.
+    pub inside: bool,
+    /// Whether the canary's model took the winner's place; one that may not serve the request does not.
+    pub won: bool,
 }
 
 /// A rung that had candidates.
@@ -117,6 +114,8 @@ pub struct RungSeen {
     pub objective: Objective,
     /// What difficulty chose, where it did.
     pub judged: Option<Judged>,
+    /// Every canary that was looked at, in policy order.
+    pub canaries: Vec<CanarySeen>,
     /// Every model considered, with its terms or what refused it.
     pub candidates: Vec<Candidate>,
     /// The eligible ones, best first.

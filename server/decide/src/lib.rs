@@ -7,6 +7,7 @@
 //!
 //! Read in this order: [`query`], [`plan`], [`policy`], [`evidence`], [`mod@decide`], [`explanation`].
 
+pub mod canary;
 pub mod candidates;
 pub mod decide;
 pub mod decision;

@@ -19,6 +19,7 @@ mod tree;
 
 use std::collections::BTreeMap;
 
+use crate::canary::Canary;
 use crate::plan::PlanSpec;
 use crate::query::{Objective, Weights};
 
@@ -66,6 +67,8 @@ pub struct Policy {
     pub prefer_families: Vec<String>,
     /// The decision cache.
     pub cache: CacheSettings,
+    /// Shares of the requests for new models, in file order; the first that applies counts.
+    pub canaries: Vec<Canary>,
     /// The author's own checks.
     pub tests: Vec<PolicyTest>,
 }
@@ -237,6 +240,8 @@ pub struct Want {
     pub route: Option<String>,
     /// Model id.
     pub model: Option<String>,
+    /// Name of the canary whose model was chosen.
+    pub canary: Option<String>,
     /// Kind of the plan: `single`, `cascade`, …
     pub plan: Option<String>,
     /// Ids of the plan's models, in order.

@@ -188,6 +188,10 @@ fn summary(policy: &Policy, decision: &Decision) -> String {
         decision.route.map_or("", |route| &policy.routes[route].name),
     );
     line(
+        "canary",
+        decision.canary.map_or("", |canary| &policy.canaries[canary].name),
+    );
+    line(
         "confidence",
         &decision.confidence.map_or(String::new(), |p| format!("{p:.3}")),
     );
@@ -219,6 +223,7 @@ fn decision_json(policy: &Policy, decision: &Arc<Decision>) -> serde_json::Value
         },
         "route": decision.route.map(|route| &policy.routes[route].name),
         "domain": decision.domain.map(|domain| &policy.domains[domain].name),
+        "canary": decision.canary.map(|canary| &policy.canaries[canary].name),
         "profile": decision.profile.map(|profile| &policy.profiles[profile].name),
         "confidence": decision.confidence,
         "margin": decision.margin,

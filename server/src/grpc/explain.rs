@@ -228,6 +228,7 @@ fn answer(policy: &Policy, explanation: &Explanation, frame: Frame) -> Result<v1
     Ok(v1::ExplainResponse {
         decision: Some(to_proto::response(policy, decision, frame)),
         text: explanation.text(policy),
+        varying_evidence: policy.varying_evidence().into_iter().map(str::to_owned).collect(),
         ..trace::trace(policy, explanation)
     })
 }

@@ -58,6 +58,10 @@ pub(crate) fn response(policy: &Policy, decision: &Decision, frame: Frame) -> v1
         rule: String::new(),
         model_labels: policy.models[decision.model].labels.clone(),
         degraded: degraded.collect(),
+        canary: decision
+            .canary
+            .map(|canary| policy.canaries[canary].name.clone())
+            .unwrap_or_default(),
     }
 }
 

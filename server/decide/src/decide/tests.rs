@@ -346,6 +346,7 @@ fn the_explanation_says_who_wins_without_the_winner() {
     assert_eq!(explanation.rungs.len(), 1);
 }
 
+mod canary;
 mod difficulty;
 mod laws;
 mod plans;

@@ -1,6 +1,7 @@
 //! The sentences of a decision: what a rung says about the request, and why its winner won.
 
 use super::Bid;
+use crate::canary::Canary;
 use crate::candidates::Ranking;
 use crate::explanation::Rung;
 use crate::plan::{Plan, Planned};
@@ -37,7 +38,14 @@ impl Bid<'_> {
     }
 
     /// One plain sentence.
-    pub(super) fn reason(&self, policy: &Policy, ranking: &Ranking, planned: &Planned, what: &str) -> String {
+    pub(super) fn reason(
+        &self,
+        policy: &Policy,
+        ranking: &Ranking,
+        planned: &Planned,
+        canary: Option<&Canary>,
+        what: &str,
+    ) -> String {
         let id = &policy.models[planned.model].id;
         let refused = ranking.candidates.len() - ranking.order.len();
         let how = match self.contest.objective {
@@ -55,6 +63,12 @@ impl Bid<'_> {
             Some(judged) => {
                 let which = if judged.strong { "strong" } else { "weak" };
                 format!("the {which} one of two ({judged})")
+            }
+            None => how,
+        };
+        let how = match canary {
+            Some(Canary { name, share, key, .. }) => {
+                format!("canary `{name}`'s, for {share} of the requests by {key}")
             }
             None => how,
         };

@@ -3,7 +3,7 @@
 use std::fmt::{self, Write};
 
 use super::wrap::wrap;
-use super::{Explanation, RungSeen};
+use super::{CanarySeen, Explanation, RungSeen};
 use crate::candidates::{Candidate, Score, Term};
 use crate::decision::Decision;
 use crate::plan::{Combine, Plan, Prefer};
@@ -103,6 +103,9 @@ fn write_rung(policy: &Policy, seen: &RungSeen, out: &mut String) -> fmt::Result
     if let Some(judged) = seen.judged {
         writeln!(out, "  chosen by {judged}")?;
     }
+    for canary in &seen.canaries {
+        write_canary(policy, canary, out)?;
+    }
     if seen.objective != Objective::Order {
         writeln!(out, "  chosen by {}", objective(seen.objective))?;
     }
@@ -122,6 +125,25 @@ fn write_rung(policy: &Policy, seen: &RungSeen, out: &mut String) -> fmt::Result
         )?;
     }
     Ok(())
+}
+
+fn write_canary(policy: &Policy, seen: &CanarySeen, out: &mut String) -> fmt::Result {
+    let canary = &policy.canaries[seen.canary];
+    write!(out, "  canary `{}`: ", canary.name)?;
+    let Some(point) = seen.point else {
+        return writeln!(out, "out, the request has no {}", canary.key);
+    };
+    let point = point as f64 / 2f64.powi(64);
+    let model = &policy.models[canary.model].id;
+    match (seen.inside, seen.won) {
+        (false, _) => writeln!(out, "out, {point:.4} is not below {}", canary.share),
+        (true, true) => writeln!(
+            out,
+            "in, {point:.4} is below {}: {model} goes first",
+            canary.share
+        ),
+        (true, false) => writeln!(out, "in, but {model} may not serve this request"),
+    }
 }
 
 fn write_facts(candidate: &Candidate, out: &mut String) -> fmt::Result {

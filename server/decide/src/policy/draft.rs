@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::place::{Place, Spanned};
 use super::{CacheSettings, EvidenceSettings, Latency, PolicyTest, Price, Profile};
+use crate::canary::CanaryKey;
 use crate::plan::PlanKind;
 use crate::query::{Objective, Weights};
 
@@ -29,6 +30,7 @@ pub(super) struct Draft {
     pub(super) prefer_families: Vec<String>,
     pub(super) difficulty: Option<String>,
     pub(super) cache: CacheSettings,
+    pub(super) canaries: Vec<DraftCanary>,
     pub(super) tests: Vec<DraftTest>,
 }
 
@@ -87,6 +89,15 @@ pub(super) struct DraftPlan {
     pub(super) at: Place,
 }
 
+#[derive(Debug)]
+pub(super) struct DraftCanary {
+    pub(super) name: Name,
+    pub(super) model: Name,
+    pub(super) share: f64,
+    pub(super) route: Option<Name>,
+    pub(super) key: CanaryKey,
+}
+
 #[derive(Debug, Default)]
 pub(super) struct DraftTest {
     pub(super) test: PolicyTest,
@@ -99,6 +110,7 @@ pub(super) struct Wanted {
     pub(super) route: Option<Name>,
     pub(super) domain: Option<Name>,
     pub(super) profile: Option<Name>,
+    pub(super) canary: Option<Name>,
     /// The model and the fallbacks.
     pub(super) models: Vec<Name>,
 }

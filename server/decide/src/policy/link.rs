@@ -2,6 +2,7 @@
 //! imported policy is held to the same rules as our own. Reports everything that does not hold; the policy that it
 //! returns is only meant to be used when nothing was reported as an error.
 
+mod canaries;
 mod names;
 mod pairs;
 mod plans;
@@ -28,6 +29,7 @@ pub(super) fn link(draft: &Draft, checksum: String, report: &mut Report) -> Poli
     let default = linker.models_of(&draft.default);
     let profile = draft.profile.as_ref().and_then(|name| linker.profile(name));
     let routes: Vec<Route> = draft.routes.iter().map(|route| linker.route(route)).collect();
+    let canaries = linker.canaries(draft);
     let tests = draft.tests.iter().map(|test| linker.test(test)).collect();
     let profiles = all_profiles(
         draft
@@ -62,6 +64,7 @@ pub(super) fn link(draft: &Draft, checksum: String, report: &mut Report) -> Poli
         expected_output_tokens: draft.expected_output_tokens,
         prefer_families: draft.prefer_families.clone(),
         cache: draft.cache.clone(),
+        canaries,
         tests,
     }
 }
@@ -84,6 +87,7 @@ struct Linker<'a> {
     domains: Index,
     routes: Index,
     profiles: Index,
+    canaries: Index,
     /// Whether the policy has outcomes to learn difficulty from.
     has_outcomes: bool,
 }
@@ -109,6 +113,7 @@ impl<'a> Linker<'a> {
                 .map(|(at, r)| (r.name.value.clone(), at))
                 .collect(),
             profiles,
+            canaries: index_names("canary", draft.canaries.iter().map(|canary| &canary.name), report),
             has_outcomes: draft.difficulty.is_some(),
             report,
         }
@@ -289,6 +294,7 @@ impl<'a> Linker<'a> {
         wanted.route.as_ref().map(|name| self.route_index(name));
         wanted.domain.as_ref().map(|name| self.domain(name));
         wanted.profile.as_ref().map(|name| self.profile(name));
+        wanted.canary.as_ref().map(|name| self.canary(name));
         for name in &wanted.models {
             self.model_index(name);
         }

@@ -69,6 +69,7 @@ fn unreachable(draft: &Draft, report: &mut Report) {
     for names in listed.chain(draft.domains.iter().map(|domain| &domain.models)) {
         used.extend(names.iter().map(|name| name.value.as_str()));
     }
+    used.extend(draft.canaries.iter().map(|canary| canary.model.value.as_str()));
     let profiles = all_profiles(
         draft
             .profiles

@@ -6,13 +6,14 @@ mod plan;
 mod testing;
 
 use super::catalogue;
-use super::draft::{Draft, DraftDomain, DraftPair, DraftRoute};
+use super::draft::{Draft, DraftCanary, DraftDomain, DraftPair, DraftRoute};
 use super::fields::{Fields, number};
 use super::place::Report;
 use super::shape::check::check;
 use super::shape::{self, Kind};
 use super::tree::Node;
 use super::{CacheSettings, EvidenceSettings, Profile};
+use crate::canary::CanaryKey;
 use crate::query::{Objective, Weights};
 
 pub(super) use models::model;
@@ -66,11 +67,14 @@ pub(super) fn lower(root: &Node, report: &mut Report) -> Draft {
     if let Some(fields) = file.object("cache", &shape::CACHE) {
         draft.cache = cache(&fields);
     }
+    for fields in file.objects("canary", &shape::CANARY) {
+        draft.canaries.extend(canary(&fields, report));
+    }
     for fields in file.objects("tests", &shape::TEST) {
         draft.tests.push(testing::test(&fields, report));
     }
     // Grammar without effect yet: `check` has refused every value but the one that means off.
-    for off in ["llm", "rules", "sessions", "health", "canary", "shadow"] {
+    for off in ["llm", "rules", "sessions", "health", "shadow"] {
         file.get(off);
     }
     draft
@@ -128,6 +132,31 @@ fn profile(fields: &Fields<'_>, report: &mut Report) -> Option<(super::draft::Na
         report.error("out-of-range", &fields.place("max_parameters_b"), message, hint);
     }
     Some((name, profile))
+}
+
+fn canary(fields: &Fields<'_>, report: &mut Report) -> Option<DraftCanary> {
+    let (name, model, route) = (
+        fields.spanned("name"),
+        fields.spanned("model"),
+        fields.spanned("route"),
+    );
+    let share = fields.number("share");
+    let key = match fields.spanned("key") {
+        None => CanaryKey::default(),
+        Some(key) => CanaryKey::parse(&key.value).unwrap_or_else(|| {
+            let message = format!("`{}` is nothing that keeps requests together", key.value);
+            let hint = "write `request_id`, `caller.session_id`, `caller.tenant` or `caller.labels.NAME`";
+            report.error("bad-key", &key.at, message, hint);
+            CanaryKey::default()
+        }),
+    };
+    Some(DraftCanary {
+        name: name?,
+        model: model?,
+        share: share?,
+        route,
+        key,
+    })
 }
 
 fn evidence(fields: &Fields<'_>) -> EvidenceSettings {

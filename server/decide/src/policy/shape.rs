@@ -2,6 +2,7 @@
 //! readers: [`check`](check::check) tells an author what is wrong, [`json_schema`] tells an editor what is right.
 //! What needs two places at once (a name that must exist elsewhere) is not shape; `link` checks it.
 
+mod canary;
 pub(super) mod check;
 mod difficulty;
 mod foreign;
@@ -14,6 +15,7 @@ mod testing;
 
 pub use schema::json_schema;
 
+pub(super) use canary::CANARY;
 pub(super) use difficulty::{DIFFICULTY, STRONG_WEAK};
 pub(super) use foreign::{
     OLLM, OLLM_ROUTING, PLANO, PLANO_ALIAS, PLANO_PREFERENCE, PLANO_PROVIDER, PLANO_SELECTION,

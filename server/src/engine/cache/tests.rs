@@ -11,7 +11,8 @@ const HOUR: Duration = Duration::from_secs(3600);
 
 fn cached(model: usize) -> Cached {
     let decision = Decision {
-        plan: Default::default(),
+        plan: signalbox_decide::Plan::Single,
+        canary: None,
         model,
         fallbacks: vec![],
         source: Source::Embedding,

@@ -3,7 +3,7 @@
 
 use super::testing::REQUIREMENTS;
 use super::{
-    FILLED, ID, ID_OR_IDS, Kind, Later, NAME, Object, SHARE, WEIGHTS, Word, defaults, exactly_one, object,
+    FILLED, ID_OR_IDS, Kind, Later, NAME, Object, SHARE, WEIGHTS, Word, defaults, exactly_one, object,
     optional, required, word,
 };
 
@@ -125,21 +125,6 @@ const SECONDS: Kind = Kind::Integer {
     min: 1,
     max: 31_536_000,
 };
-
-pub(super) static CANARY: Object = refused(
-    object(
-        "canary",
-        "A share of the traffic for a new model.",
-        &[
-            required("name", "Unique name.", NAME),
-            required("model", "The new model.", ID),
-            required("share", "Share of the requests that get it.", SHARE),
-            optional("route", "Only for this route.", NAME),
-        ],
-    ),
-    "canaries are",
-    "remove them, or write `canary: []`",
-);
 
 pub(super) static SHADOW: Object = refused(
     object(

@@ -1,7 +1,8 @@
 //! The file as a whole, and what decides: profiles, domains, routes, evidence, weights, cache.
 
+use super::canary::CANARY;
 use super::difficulty::{DIFFICULTY_FIELD, STRONG_WEAK};
-use super::later::{CANARY, HEALTH, LLM, RULE, SEMANTIC, SESSIONS, SHADOW};
+use super::later::{HEALTH, LLM, RULE, SEMANTIC, SESSIONS, SHADOW};
 use super::models::{ALIASES, MODELS};
 use super::plan::PLAN_OR_SINGLE;
 use super::testing::TEST;

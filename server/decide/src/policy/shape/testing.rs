@@ -2,7 +2,7 @@
 
 use super::routing::{OBJECTIVE, WEIGHTS};
 use super::{
-    FILLED, ID, Kind, Object, SHARE, TOKENS, Text, Word, list, object, optional, required, some, word,
+    FILLED, ID, Kind, NAME, Object, SHARE, TOKENS, Text, Word, list, object, optional, required, some, word,
 };
 
 pub(in crate::policy) static MESSAGE: Object = object(
@@ -110,6 +110,7 @@ pub(in crate::policy) static REQUEST: Object = object(
     "request",
     "The rest of the request; everything may be left out.",
     &[
+        optional("request_id", "The caller's id, which a canary may read.", FILLED),
         optional("model", "An id or an alias that the caller asks for.", ID),
         optional("profile", "A profile that the caller asks for.", FILLED),
         optional("tier", "The caller's tier.", FILLED),
@@ -139,6 +140,7 @@ pub(in crate::policy) static WANT: Object = object(
     &[
         optional("route", "Name of the route, or `other` for none.", FILLED),
         optional("model", "Id of the model.", ID),
+        optional("canary", "Name of the canary whose model it is.", NAME),
         optional("plan", "Kind of the plan.", Kind::Words(PLANS)),
         optional(
             "plan_models",

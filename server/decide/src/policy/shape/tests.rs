@@ -208,7 +208,7 @@ const CHANGES: &[(&str, &str)] = &[
     ("semantic: {enabled: false", "semantic: {enabled: true"),
     ("sessions: {enabled: false", "sessions: {enabled: true"),
     ("health: {enabled: false", "health: {enabled: 0"),
-    ("canary: []", "canary: [{name: a, model: b, share: 0.1}]"),
+    ("share: 0.05", "share: 1.05"),
     ("shadow: null", "shadow: {policy: x.yaml}"),
     ("{prompt: \"reverse a linked list in Rust\", want", "{want"),
     ("ttl_s: 3600", "ttl_s: 0"),
