@@ -9,7 +9,7 @@ mod score;
 use std::fmt;
 
 use crate::decision::Estimate;
-use crate::policy::{Model, ModelIndex, Policy, RouteIndex};
+use crate::policy::{Model, ModelIndex, Policy, PreferSize, RouteIndex};
 use crate::query::{AttemptOutcome, DEFAULT_OUTPUT_TOKENS, Objective, Query};
 use score::{score, weights_of};
 
@@ -26,6 +26,8 @@ pub struct Contest<'a> {
     pub families: &'a [String],
     /// Two models that go before the others of their family's rank, the wanted one first.
     pub lead: Option<[ModelIndex; 2]>,
+    /// Sizes that go first where nothing before decides; unknown ones go last.
+    pub size: Option<PreferSize>,
 }
 
 /// One model of a pool: refused, or with its place.
@@ -186,12 +188,12 @@ pub fn rank(policy: &Policy, query: &Query, pool: &[ModelIndex], contest: &Conte
     if let Some(weights) = weights_of(contest.objective) {
         score(&mut candidates, weights);
     }
-    let order = order(&candidates, contest);
+    let order = order(policy, &candidates, contest);
     Ranking { candidates, order }
 }
 
-/// The eligible candidates: preferred families first, then the score, then the order of the pool.
-fn order(candidates: &[Candidate], contest: &Contest<'_>) -> Vec<ModelIndex> {
+/// The eligible candidates: preferred families first, then the pair, the score, the size, the order of the pool.
+fn order(policy: &Policy, candidates: &[Candidate], contest: &Contest<'_>) -> Vec<ModelIndex> {
     let mut eligible: Vec<&Candidate> = candidates.iter().filter(|c| c.refusals.is_empty()).collect();
     // The sort is stable, so ties keep the pool's order.
     let steps = |c: &Candidate| c.score.map_or(0, |s| -s.steps());
@@ -201,7 +203,18 @@ fn order(candidates: &[Candidate], contest: &Contest<'_>) -> Vec<ModelIndex> {
             .position(|&model| model == c.model)
             .unwrap_or(lead.len())
     };
-    eligible.sort_by_key(|c| (c.family_rank, lead(c), steps(c)));
+    // Thousands of parameters are whole numbers, and a size of either kind fits.
+    let size = |c: &Candidate| {
+        let size = policy.models[c.model]
+            .parameters_b
+            .map(|b| (b * 1e6).round() as i64);
+        match contest.size {
+            None => 0,
+            Some(PreferSize::Smallest) => size.unwrap_or(i64::MAX),
+            Some(PreferSize::Largest) => size.map_or(i64::MAX, |size| -size),
+        }
+    };
+    eligible.sort_by_key(|c| (c.family_rank, lead(c), steps(c), size(c)));
     eligible.into_iter().map(|c| c.model).collect()
 }
 

@@ -239,12 +239,21 @@ impl<'a> Ladder<'a> {
         Ok(self.run(bid))
     }
 
-    /// Rungs 4 and 7: all models of the catalogue that fit the profile, else the nearest in size.
+    /// Rungs 4 and 7: the profile's models, else all of the catalogue, that fit the profile, else the nearest in size.
     fn by_profile(&mut self, index: usize, rung: Rung) -> Option<Decision> {
         let profile = &self.policy.profiles[index];
-        let pool: Vec<ModelIndex> = (0..self.policy.models.len()).collect();
-        let contest = self.contest(None, self.objective(profile.select), &profile.prefer_families);
-        let mut ranking = rank(self.policy, self.query, &pool, &contest);
+        let all: Vec<ModelIndex>;
+        let pool = if profile.models.is_empty() {
+            all = (0..self.policy.models.len()).collect();
+            &all
+        } else {
+            &profile.models
+        };
+        let contest = Contest {
+            size: profile.prefer_size,
+            ..self.contest(None, self.objective(profile.select), &profile.prefer_families)
+        };
+        let mut ranking = rank(self.policy, self.query, pool, &contest);
         let short = keep_profile(self.policy, profile, &mut ranking);
         if short && !ranking.order.is_empty() {
             let model = &self.policy.models[ranking.order[0]].id;
@@ -284,6 +293,7 @@ impl<'a> Ladder<'a> {
             objective,
             families,
             lead: None,
+            size: None,
         }
     }
 

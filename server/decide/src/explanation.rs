@@ -10,7 +10,7 @@ use crate::candidates::Candidate;
 use crate::decide::{Step, walk};
 use crate::decision::{Decision, Refused};
 use crate::evidence::{Answer, Evidence, Probe, RouteScores};
-use crate::policy::Policy;
+use crate::policy::{Policy, PreferSize};
 use crate::query::{Attempt, AttemptOutcome, Objective, Query};
 
 /// A place on the ladder.
@@ -112,6 +112,10 @@ pub struct RungSeen {
     pub what: String,
     /// How it chooses.
     pub objective: Objective,
+    /// How many families are preferred; a candidate's `family_rank` is below it when its family is one of them.
+    pub families: usize,
+    /// Sizes that go first.
+    pub size: Option<PreferSize>,
     /// What difficulty chose, where it did.
     pub judged: Option<Judged>,
     /// Every canary that was looked at, in policy order.

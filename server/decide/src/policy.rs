@@ -189,6 +189,19 @@ pub struct Profile {
     pub prefer_families: Vec<String>,
     /// How to choose among the models of the band.
     pub select: Option<Objective>,
+    /// Sizes wanted first where families and `select` leave a choice.
+    pub prefer_size: Option<PreferSize>,
+    /// The models to choose among, in order of preference, then of fallback; empty means the whole catalogue.
+    pub models: Vec<ModelIndex>,
+}
+
+/// Which sizes go first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PreferSize {
+    /// Fewest parameters.
+    Smallest,
+    /// Most parameters.
+    Largest,
 }
 
 /// How sure evidence must be, and where the embedding comes from.

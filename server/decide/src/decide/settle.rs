@@ -30,6 +30,8 @@ impl Ladder<'_> {
             rung: bid.rung,
             what,
             objective: bid.contest.objective,
+            families: bid.contest.families.len(),
+            size: bid.contest.size,
             judged: bid.judged,
             canaries,
             candidates,

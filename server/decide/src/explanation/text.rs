@@ -7,7 +7,7 @@ use super::{CanarySeen, Explanation, RungSeen};
 use crate::candidates::{Candidate, Score, Term};
 use crate::decision::Decision;
 use crate::plan::{Combine, Plan, Prefer};
-use crate::policy::Policy;
+use crate::policy::{Policy, PreferSize};
 use crate::query::Objective;
 
 /// Routes shown; the rest are counted.
@@ -106,12 +106,23 @@ fn write_rung(policy: &Policy, seen: &RungSeen, out: &mut String) -> fmt::Result
     for canary in &seen.canaries {
         write_canary(policy, canary, out)?;
     }
+    if let Some(size) = seen.size {
+        let size = match size {
+            PreferSize::Smallest => "smallest",
+            PreferSize::Largest => "largest",
+        };
+        writeln!(out, "  {size} first among equals")?;
+    }
     if seen.objective != Objective::Order {
         writeln!(out, "  chosen by {}", objective(seen.objective))?;
     }
     for (place, &model) in seen.order.iter().enumerate() {
         if let Some(candidate) = seen.candidates.iter().find(|c| c.model == model) {
             write!(out, "  {}. {:<34}", place + 1, policy.models[model].id)?;
+            if candidate.family_rank < seen.families {
+                let place = candidate.family_rank + 1;
+                write!(out, " preferred family {place} of {},", seen.families)?;
+            }
             write_facts(candidate, out)?;
         }
     }

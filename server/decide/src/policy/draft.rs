@@ -20,7 +20,8 @@ pub(super) struct Draft {
     pub(super) aliases: Vec<(Name, Vec<Name>)>,
     pub(super) default: Vec<Name>,
     pub(super) profile: Option<Name>,
-    pub(super) profiles: Vec<(Name, Profile)>,
+    /// Each profile with its models, which are still names.
+    pub(super) profiles: Vec<DraftProfile>,
     pub(super) domains: Vec<DraftDomain>,
     pub(super) routes: Vec<DraftRoute>,
     pub(super) other_examples: Vec<Name>,
@@ -87,6 +88,13 @@ pub(super) struct DraftPlan {
     pub(super) models: Vec<Name>,
     pub(super) judge: Option<Name>,
     pub(super) at: Place,
+}
+
+#[derive(Debug)]
+pub(super) struct DraftProfile {
+    pub(super) name: Name,
+    pub(super) profile: Profile,
+    pub(super) models: Vec<Name>,
 }
 
 #[derive(Debug)]

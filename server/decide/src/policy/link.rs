@@ -31,13 +31,11 @@ pub(super) fn link(draft: &Draft, checksum: String, report: &mut Report) -> Poli
     let routes: Vec<Route> = draft.routes.iter().map(|route| linker.route(route)).collect();
     let canaries = linker.canaries(draft);
     let tests = draft.tests.iter().map(|test| linker.test(test)).collect();
-    let profiles = all_profiles(
-        draft
-            .profiles
-            .iter()
-            .map(|(_, profile)| profile.clone())
-            .collect(),
-    );
+    let own = draft.profiles.iter().map(|own| Profile {
+        models: linker.models_of(&own.models),
+        ..own.profile.clone()
+    });
+    let profiles = all_profiles(own.collect());
     let models = draft
         .models
         .iter()
@@ -97,7 +95,11 @@ impl<'a> Linker<'a> {
         names::unusable(draft, report);
         let models = index_names("model", draft.models.iter().map(|model| &model.id), report);
         names::same_route(draft, report);
-        let mut profiles = index_names("profile", draft.profiles.iter().map(|(name, _)| name), report);
+        let mut profiles = index_names(
+            "profile",
+            draft.profiles.iter().map(|profile| &profile.name),
+            report,
+        );
         for profile in builtin_profiles() {
             let next = profiles.len();
             profiles.entry(profile.name).or_insert(next);

@@ -6,13 +6,13 @@ mod plan;
 mod testing;
 
 use super::catalogue;
-use super::draft::{Draft, DraftCanary, DraftDomain, DraftPair, DraftRoute};
+use super::draft::{Draft, DraftCanary, DraftDomain, DraftPair, DraftProfile, DraftRoute};
 use super::fields::{Fields, number};
 use super::place::Report;
 use super::shape::check::check;
 use super::shape::{self, Kind};
 use super::tree::Node;
-use super::{CacheSettings, EvidenceSettings, Profile};
+use super::{CacheSettings, EvidenceSettings, PreferSize, Profile};
 use crate::canary::CanaryKey;
 use crate::query::{Objective, Weights};
 
@@ -113,7 +113,7 @@ fn domain(fields: &Fields<'_>) -> DraftDomain {
     }
 }
 
-fn profile(fields: &Fields<'_>, report: &mut Report) -> Option<(super::draft::Name, Profile)> {
+fn profile(fields: &Fields<'_>, report: &mut Report) -> Option<DraftProfile> {
     let name = fields.spanned("name")?;
     let profile = Profile {
         name: name.value.clone(),
@@ -123,6 +123,12 @@ fn profile(fields: &Fields<'_>, report: &mut Report) -> Option<(super::draft::Na
         capabilities: fields.texts("capabilities"),
         prefer_families: fields.texts("prefer_families"),
         select: objective(fields, "select", report),
+        prefer_size: fields.text("prefer_size").and_then(|word| match word.as_str() {
+            "smallest" => Some(PreferSize::Smallest),
+            "largest" => Some(PreferSize::Largest),
+            _ => None,
+        }),
+        models: Vec::new(),
     };
     if let (Some(min), Some(max)) = (profile.min_parameters_b, profile.max_parameters_b)
         && (min > max || (min == max && !profile.max_inclusive))
@@ -131,7 +137,11 @@ fn profile(fields: &Fields<'_>, report: &mut Report) -> Option<(super::draft::Na
         let hint = "`min_parameters_b` is inclusive, `max_parameters_b` is not unless `max_inclusive: true`";
         report.error("out-of-range", &fields.place("max_parameters_b"), message, hint);
     }
-    Some((name, profile))
+    Some(DraftProfile {
+        name,
+        profile,
+        models: fields.spanned_list("models"),
+    })
 }
 
 fn canary(fields: &Fields<'_>, report: &mut Report) -> Option<DraftCanary> {

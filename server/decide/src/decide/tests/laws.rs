@@ -160,6 +160,21 @@ proptest! {
             *w = Weights { latency: w.latency * factor, cost: w.cost * factor, quality: w.quality * factor };
         }
         prop_assert_eq!(done(&policy, &query, &evidence), done(&policy, &scaled, &evidence));
+        // The same weights as the policy's, a route's or a profile's instead of the request's.
+        let at = |w: Option<Weights>| {
+            let mut policies = vec![policy.clone(), policy.clone(), policy.clone()];
+            policies[0].weights = w;
+            policies[1].routes[0].select = w.map(Objective::Weights);
+            policies[2].profiles.iter_mut().for_each(|p| p.select = w.map(Objective::Weights));
+            policies
+        };
+        let (own, theirs) = (query.preferences.weights, scaled.preferences.weights);
+        let mut silent = query.clone();
+        silent.preferences.weights = None;
+        for (one, two) in at(own).iter().zip(&at(theirs)) {
+            let models = |policy| done(policy, &silent, &evidence).map(|d| (d.model, d.fallbacks.clone()));
+            prop_assert_eq!(models(one), models(two));
+        }
     }
 
     #[test]

@@ -73,8 +73,22 @@ pub(in crate::policy) static PROFILE: Object = object(
             list(&FILLED),
         ),
         optional("select", "How to choose among the models of the band.", OBJECTIVE),
+        optional(
+            "prefer_size",
+            "Sizes wanted first where families and `select` leave a choice; models of unknown size go last.",
+            Kind::Words(SIZES),
+        ),
+        optional(
+            "models",
+            "The models to choose among, in order of preference, then of fallback; by default the whole catalogue.",
+            some(&ID),
+        ),
     ],
 );
+const SIZES: &[Word] = &[
+    word("smallest", "Fewest parameters first."),
+    word("largest", "Most parameters first."),
+];
 const BILLIONS: Kind = Kind::Number {
     min: 0.0,
     max: 1e6,

@@ -185,6 +185,7 @@ const CHANGES: &[(&str, &str)] = &[
     ),
     ("labels: {endpoint: eu-west}", "labels: {endpoint: 7}"),
     ("profile: general", "profile:"),
+    ("prefer_size: largest", "prefer_size: 7"),
     ("name: code_generation", "name: \"\\n\""),
     ("name: code_generation", "name: \" \""),
     ("models: [openai/gpt-5, openai/gpt-5-mini]", "models: []"),
