@@ -1,7 +1,7 @@
 //! How much a prompt needs the stronger of two models, learned from an author's own labelled outcomes.
 //!
 //! Ridge regression of (score of the strong model − score of the weak one) on words, pairs of words, runs of characters
-//! and five figures of a text's surface: it was the best of what was measured (`examples/difficulty.rs`), ahead of embeddings and of
+//! and five figures of a text's surface: it was the best of what was measured, ahead of embeddings and of
 //! nearest neighbours. The prediction becomes a share: the part of the labelled prompts that are predicted to be
 //! easier. So a threshold of 0.6 means: the harder 40 % to the strong model, wherever the traffic is like the labels.
 //!

@@ -19,6 +19,8 @@ use crate::store::difficulty::{self, gains};
 
 /// Lines by benchmark, each with its difficulty.
 type Groups = BTreeMap<String, Vec<Judged>>;
+/// A number of labels, and the APGR by benchmark that they give.
+type Learned = (usize, BTreeMap<String, Option<f64>>);
 
 /// Judges every line and prints the figures.
 pub(super) fn run(args: &EvalArgs, text: &str) -> anyhow::Result<ExitCode> {
@@ -98,7 +100,7 @@ fn learning_curve(
     policy: &Path,
     lines: &[Line],
     counts: &[usize],
-) -> anyhow::Result<Vec<(usize, BTreeMap<String, Option<f64>>)>> {
+) -> anyhow::Result<Vec<Learned>> {
     let (Some(named), false) = (&snapshot.policy.difficulty, counts.is_empty()) else {
         return Ok(Vec::new());
     };
@@ -137,7 +139,7 @@ fn report(
     groups: &Groups,
     threshold: f64,
     left_out: usize,
-    curve: &[(usize, BTreeMap<String, Option<f64>>)],
+    curve: &[Learned],
 ) -> String {
     let mut out = String::new();
     let shown = |value: Option<f64>, digits: usize| value.map_or("–".into(), |v| format!("{v:.digits$}"));
