@@ -21,8 +21,13 @@ pub mod degraded {
     /// No model fits the profile; the nearest was taken.
     pub const PROFILE_UNSATISFIED: &str = "profile_unsatisfied";
 
+    /// Nothing says how difficult the prompt is; the strong model was preferred.
+    pub const DIFFICULTY_FAILED: &str = "difficulty_failed";
+    /// Too few models may serve the request for the plan that the policy wants.
+    pub const PLAN_UNSATISFIED: &str = "plan_unsatisfied";
+
     /// All of them, in the order of the manual.
-    pub const ALL: [&str; 7] = [
+    pub const ALL: [&str; 9] = [
         LLM_DEADLINE,
         LLM_OVERLOADED,
         LLM_FAILED,
@@ -30,6 +35,8 @@ pub mod degraded {
         EMBEDDING_FAILED,
         NO_ELIGIBLE_MODEL_IN_ROUTE,
         PROFILE_UNSATISFIED,
+        DIFFICULTY_FAILED,
+        PLAN_UNSATISFIED,
     ];
 }
 

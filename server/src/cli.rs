@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::{self, Config, Inputs, RawConfig, Setting};
 
+mod cost_quality;
 pub mod eval;
 pub mod healthcheck;
 pub mod policy;

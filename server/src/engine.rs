@@ -181,6 +181,10 @@ impl Engine {
                 Cached {
                     decision: decision.clone(),
                     scores: scores.clone(),
+                    difficulty: match evidence.difficulty {
+                        Answer::Got(difficulty) => Some(difficulty),
+                        Answer::NotAsked | Answer::Failed { .. } => None,
+                    },
                 },
                 ttl,
             );
@@ -192,7 +196,7 @@ impl Engine {
             id,
             policy: Arc::downgrade(&snapshot.policy),
             checksum: snapshot.policy.checksum.clone(),
-            routes: snapshot.routes_fingerprint,
+            scored_by: snapshot.evidence_fingerprint,
             query,
             evidence,
             decision: decision.clone(),
@@ -256,10 +260,12 @@ pub fn settle(
                 let found = cache.and_then(|(cache, key)| cache.get(key));
                 if let Some(found) = &found {
                     evidence.embedding = Answer::Got(found.scores.clone());
+                    evidence.difficulty = found.difficulty.map_or(Answer::NotAsked, Answer::Got);
                 }
                 evidence.cache = Answer::Got(found.map(|found| found.decision));
             }
             Probe::Embedding => evidence.embedding = snapshot.scores(conversation),
+            Probe::Difficulty(route) => evidence.difficulty = snapshot.difficulty(route, conversation),
         }
         probes.push(ProbeRun {
             probe,

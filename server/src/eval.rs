@@ -5,6 +5,8 @@
 //! equal bins of the reported confidence, the mean of |confidence − accuracy| weighted by size. A span is a run of turns
 //! of one conversation with the same expected route; it is right when all its turns are.
 
+pub mod cost_quality;
+pub mod curve;
 mod report;
 
 use std::collections::BTreeMap;

@@ -111,6 +111,13 @@ fn compare(policy: &Policy, want: &Want, settled: &Settled) -> Vec<String> {
             check("error", &want.error, "none");
             check("route", &want.route, seen.route);
             check("model", &want.model, seen.model);
+            check("canary", &want.canary, seen.canary);
+            check("plan", &want.plan, decision.plan.as_str());
+            check(
+                "plan_models",
+                &joined(&want.plan_models),
+                &seen.planned.join(", "),
+            );
             check("source", &want.source, decision.source.as_str());
             check("domain", &want.domain, seen.domain);
             check("profile", &want.profile, seen.profile);
@@ -146,6 +153,8 @@ struct Seen<'a> {
     model: &'a str,
     domain: &'a str,
     profile: &'a str,
+    canary: &'a str,
+    planned: Vec<&'a str>,
     fallbacks: Vec<&'a str>,
     degraded: Vec<&'a str>,
 }
@@ -158,6 +167,8 @@ impl<'a> Seen<'a> {
             model: model(&decision.model),
             domain: decision.domain.map_or("", |d| &policy.domains[d].name),
             profile: decision.profile.map_or("", |p| &policy.profiles[p].name),
+            canary: decision.canary.map_or("none", |c| &policy.canaries[c].name),
+            planned: decision.plan.models(decision.model).iter().map(model).collect(),
             fallbacks: decision.fallbacks.iter().map(model).collect(),
             degraded: decision.degraded.iter().map(|lost| lost.code).collect(),
         }

@@ -1,6 +1,7 @@
 //! The policy that decides right now, and how another takes its place. Reads are one atomic load; a reload is read,
 //! checked and compiled off the request path, then swapped in whole. Whatever fails, the last good policy stays.
 
+pub(crate) mod difficulty;
 pub mod snapshot;
 
 use std::collections::VecDeque;
@@ -145,8 +146,8 @@ impl Store {
         self.last_error.store(Some(Arc::new(failure)));
     }
 
-    /// Checks, compiles and, unless it is a dry run, puts a policy in force. Takes 0.1 s for a policy of usual size: call it
-    /// off the async threads.
+    /// Checks, compiles and, unless it is a dry run, puts a policy in force. Takes 0.1 s for a policy of usual size, and seconds
+    /// where difficulty is learned from thousands of outcomes: call it off the async threads.
     ///
     /// # Errors
     /// See [`ReloadError`]; nothing has changed then. A dry run fails on a conflict only: problems are in the report.

@@ -4,14 +4,16 @@
 //! rest, preferred families go first, then the score, then the order of the pool. Every number needed to explain the
 //! order stays in the [`Ranking`].
 
+mod score;
+
 use std::fmt;
 
 use crate::decision::Estimate;
-use crate::policy::{Model, ModelIndex, Policy, RouteIndex};
-use crate::query::{AttemptOutcome, DEFAULT_OUTPUT_TOKENS, Objective, Query, Weights};
+use crate::policy::{Model, ModelIndex, Policy, PreferSize, RouteIndex};
+use crate::query::{AttemptOutcome, DEFAULT_OUTPUT_TOKENS, Objective, Query};
+use score::{score, weights_of};
 
-/// Scores closer than this are ties, and ties go to the pool's order.
-const TIE: f64 = 1e-6;
+pub use score::{Score, Term};
 
 /// What a rung asks of its candidates.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +24,10 @@ pub struct Contest<'a> {
     pub objective: Objective,
     /// Families, most wanted first.
     pub families: &'a [String],
+    /// Two models that go before the others of their family's rank, the wanted one first.
+    pub lead: Option<[ModelIndex; 2]>,
+    /// Sizes that go first where nothing before decides; unknown ones go last.
+    pub size: Option<PreferSize>,
 }
 
 /// One model of a pool: refused, or with its place.
@@ -39,33 +45,6 @@ pub struct Candidate {
     pub family_rank: usize,
     /// The score's terms and sum; `None` for refused models and where the order decides.
     pub score: Option<Score>,
-}
-
-/// A score, higher is better: `quality × q − latency × l − cost × c`, the weights divided by their sum, latency and cost
-/// by the largest among the eligible candidates. An unknown value counts as the worst candidate's.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Score {
-    /// Latency, divided by the slowest candidate's.
-    pub latency: Term,
-    /// Cost, divided by the dearest candidate's.
-    pub cost: Term,
-    /// Quality as it is.
-    pub quality: Term,
-    /// The sum of the contributions, rounded to 1e-4 for display.
-    pub total: f64,
-}
-
-/// One term of a [`Score`].
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Term {
-    /// The value that counts, 0..=1.
-    pub value: f64,
-    /// Its weight, 0..=1.
-    pub weight: f64,
-    /// What it adds to the score, negative for latency and cost.
-    pub contribution: f64,
-    /// Whether the model does not state it, so that the worst candidate's value counts.
-    pub unknown: bool,
 }
 
 /// A pool with its eligible models in order.
@@ -120,6 +99,11 @@ impl Refusal {
             Refusal::Attempted(_) => "attempted",
             Refusal::Size(_) => "size",
         }
+    }
+
+    /// Whether the model was tried already.
+    pub fn is_attempted(&self) -> bool {
+        matches!(self, Refusal::Attempted(_))
     }
 
     /// Whether it is about who asks or where, not about what the model can do.
@@ -204,16 +188,33 @@ pub fn rank(policy: &Policy, query: &Query, pool: &[ModelIndex], contest: &Conte
     if let Some(weights) = weights_of(contest.objective) {
         score(&mut candidates, weights);
     }
-    let order = order(&candidates);
+    let order = order(policy, &candidates, contest);
     Ranking { candidates, order }
 }
 
-/// The eligible candidates: preferred families first, then the score, then the order of the pool.
-fn order(candidates: &[Candidate]) -> Vec<ModelIndex> {
+/// The eligible candidates: preferred families first, then the pair, the score, the size, the order of the pool.
+fn order(policy: &Policy, candidates: &[Candidate], contest: &Contest<'_>) -> Vec<ModelIndex> {
     let mut eligible: Vec<&Candidate> = candidates.iter().filter(|c| c.refusals.is_empty()).collect();
-    // Whole numbers of `TIE` keep the comparison transitive; the sort is stable, so ties keep the pool's order.
-    let steps = |c: &Candidate| c.score.map_or(0, |s| -((s.sum() / TIE).round() as i64));
-    eligible.sort_by_key(|c| (c.family_rank, steps(c)));
+    // The sort is stable, so ties keep the pool's order.
+    let steps = |c: &Candidate| c.score.map_or(0, |s| -s.steps());
+    let lead = |c: &Candidate| {
+        let lead = contest.lead.as_ref().map_or(&[][..], |lead| lead);
+        lead.iter()
+            .position(|&model| model == c.model)
+            .unwrap_or(lead.len())
+    };
+    // Thousands of parameters are whole numbers, and a size of either kind fits.
+    let size = |c: &Candidate| {
+        let size = policy.models[c.model]
+            .parameters_b
+            .map(|b| (b * 1e6).round() as i64);
+        match contest.size {
+            None => 0,
+            Some(PreferSize::Smallest) => size.unwrap_or(i64::MAX),
+            Some(PreferSize::Largest) => size.map_or(i64::MAX, |size| -size),
+        }
+    };
+    eligible.sort_by_key(|c| (c.family_rank, lead(c), steps(c), size(c)));
     eligible.into_iter().map(|c| c.model).collect()
 }
 
@@ -305,84 +306,4 @@ fn family_rank(model: &Model, families: &[String]) -> usize {
         .iter()
         .position(|family| family.eq_ignore_ascii_case(own))
         .unwrap_or(families.len())
-}
-
-/// The weights of an objective, summing to 1; `None` where the pool's order decides.
-fn weights_of(objective: Objective) -> Option<Weights> {
-    let weights = match objective {
-        Objective::Order => return None,
-        Objective::Cheapest => Weights {
-            cost: 1.0,
-            ..Weights::default()
-        },
-        Objective::Fastest => Weights {
-            latency: 1.0,
-            ..Weights::default()
-        },
-        Objective::Best => Weights {
-            quality: 1.0,
-            ..Weights::default()
-        },
-        Objective::Weights(weights) => weights,
-    };
-    let sum = weights.latency + weights.cost + weights.quality;
-    (sum > 0.0).then(|| Weights {
-        latency: weights.latency / sum,
-        cost: weights.cost / sum,
-        quality: weights.quality / sum,
-    })
-}
-
-/// Scores the eligible candidates against each other.
-fn score(candidates: &mut [Candidate], weights: Weights) {
-    let eligible = || candidates.iter().filter(|c| c.refusals.is_empty());
-    let most = |value: fn(&Candidate) -> Option<f64>| eligible().filter_map(value).fold(0.0, f64::max);
-    let slowest = most(|c| c.estimate.latency_ms);
-    let dearest = most(|c| c.estimate.cost_usd);
-    let worst = eligible()
-        .filter_map(|c| c.quality)
-        .reduce(f64::min)
-        .unwrap_or(0.0);
-    // Where nobody states a value, or all are 0, everybody counts as equal.
-    let share = |value: Option<f64>, largest: f64| match value {
-        Some(value) if largest > 0.0 => value / largest,
-        Some(_) => 0.0,
-        None => 1.0,
-    };
-    for candidate in candidates.iter_mut().filter(|c| c.refusals.is_empty()) {
-        let Estimate {
-            cost_usd, latency_ms, ..
-        } = candidate.estimate;
-        let latency = term(share(latency_ms, slowest), -weights.latency, latency_ms.is_none());
-        let cost = term(share(cost_usd, dearest), -weights.cost, cost_usd.is_none());
-        let quality = term(
-            candidate.quality.unwrap_or(worst),
-            weights.quality,
-            candidate.quality.is_none(),
-        );
-        let mut score = Score {
-            latency,
-            cost,
-            quality,
-            total: 0.0,
-        };
-        score.total = (score.sum() * 1e4).round() / 1e4;
-        candidate.score = Some(score);
-    }
-}
-
-fn term(value: f64, signed_weight: f64, unknown: bool) -> Term {
-    Term {
-        value,
-        weight: signed_weight.abs(),
-        contribution: value * signed_weight,
-        unknown,
-    }
-}
-
-impl Score {
-    /// The exact sum, in fixed order.
-    fn sum(&self) -> f64 {
-        self.quality.contribution + self.latency.contribution + self.cost.contribution
-    }
 }

@@ -5,15 +5,18 @@
 //! at most once, because each answer, a failure too, is evidence: so the engine's loop ends.
 
 mod band;
+mod difficulty;
 mod finding;
+mod settle;
 mod words;
 
 use std::sync::Arc;
 
-use crate::candidates::{Candidate, Contest, Ranking, Refusal, rank};
+use crate::candidates::{Contest, Refusal, rank};
 use crate::decision::{Decision, Degradation, Refused, Source, nearest};
 use crate::evidence::{Answer, Evidence, Probe};
-use crate::explanation::{Rung, Trace};
+use crate::explanation::{Judged, Rung, Trace};
+use crate::plan::PlanSpec;
 use crate::policy::{ModelIndex, Policy, RouteIndex};
 use crate::query::{Objective, Query};
 use band::keep_profile;
@@ -75,6 +78,8 @@ struct Bid<'a> {
     profile: Option<usize>,
     confidence: Option<f32>,
     margin: Option<f32>,
+    plan: Option<&'a PlanSpec>,
+    judged: Option<Judged>,
 }
 
 impl<'a> Ladder<'a> {
@@ -92,7 +97,7 @@ impl<'a> Ladder<'a> {
             return Ok(decision);
         }
         let finding = self.weigh(evidence)?;
-        if let Some(decision) = self.by_evidence(&finding) {
+        if let Some(decision) = self.by_evidence(&finding, evidence)? {
             return Ok(Arc::new(decision));
         }
         if let Some(profile) = self.policy.profile
@@ -193,20 +198,27 @@ impl<'a> Ladder<'a> {
     }
 
     /// Rung 6, second half: the models of the route, or of the domain.
-    fn by_evidence(&mut self, finding: &Option<Finding>) -> Option<Decision> {
+    fn by_evidence(
+        &mut self,
+        finding: &Option<Finding>,
+        evidence: &Evidence,
+    ) -> Result<Option<Decision>, Stop> {
         let policy = self.policy;
-        let bid = match *finding.as_ref()? {
-            Finding::Nothing { .. } => return None,
+        let Some(finding) = finding else { return Ok(None) };
+        let bid = match *finding {
+            Finding::Nothing { .. } => return Ok(None),
             Finding::Route {
                 route: index,
                 p,
                 margin,
             } => {
                 let route = &policy.routes[index];
-                let contest = self.contest(Some(index), self.objective(route.select), &[]);
+                let (contest, judged) = self.route_contest(index, evidence)?;
                 let bid = Bid::new(Rung::Route, Source::Embedding, &route.models, contest);
                 Bid {
                     domain: route.domain,
+                    plan: route.plan.as_ref(),
+                    judged,
                     confidence: Some(p),
                     margin: Some(margin),
                     ..bid
@@ -224,15 +236,24 @@ impl<'a> Ladder<'a> {
                 }
             }
         };
-        self.run(bid)
+        Ok(self.run(bid))
     }
 
-    /// Rungs 4 and 7: all models of the catalogue that fit the profile, else the nearest in size.
+    /// Rungs 4 and 7: the profile's models, else all of the catalogue, that fit the profile, else the nearest in size.
     fn by_profile(&mut self, index: usize, rung: Rung) -> Option<Decision> {
         let profile = &self.policy.profiles[index];
-        let pool: Vec<ModelIndex> = (0..self.policy.models.len()).collect();
-        let contest = self.contest(None, self.objective(profile.select), &profile.prefer_families);
-        let mut ranking = rank(self.policy, self.query, &pool, &contest);
+        let all: Vec<ModelIndex>;
+        let pool = if profile.models.is_empty() {
+            all = (0..self.policy.models.len()).collect();
+            &all
+        } else {
+            &profile.models
+        };
+        let contest = Contest {
+            size: profile.prefer_size,
+            ..self.contest(None, self.objective(profile.select), &profile.prefer_families)
+        };
+        let mut ranking = rank(self.policy, self.query, pool, &contest);
         let short = keep_profile(self.policy, profile, &mut ranking);
         if short && !ranking.order.is_empty() {
             let model = &self.policy.models[ranking.order[0]].id;
@@ -255,41 +276,6 @@ impl<'a> Ladder<'a> {
         self.settle(bid, ranking)
     }
 
-    fn settle(&mut self, bid: Bid<'_>, ranking: Ranking) -> Option<Decision> {
-        let what = bid.describe(self.policy);
-        let won = ranking.order.first().copied();
-        let decision = won.map(|model| self.win(&bid, &ranking, model, &what));
-        if won.is_none() {
-            let names = |c: &Candidate| (self.policy.models[c.model].id.clone(), c.refusals.clone());
-            self.refused = ranking.candidates.iter().map(names).collect();
-            if !matches!(bid.rung, Rung::Direct | Rung::Alias | Rung::Default) {
-                let detail = Refused::NoEligibleModel {
-                    refusals: self.refused.clone(),
-                };
-                self.lose("no_eligible_model_in_route", format!("{what}: {detail}"));
-            }
-        }
-        self.trace.rung(bid.rung, what, bid.contest.objective, ranking);
-        decision
-    }
-
-    fn win(&mut self, bid: &Bid<'_>, ranking: &Ranking, model: ModelIndex, what: &str) -> Decision {
-        let candidate = ranking.candidates.iter().find(|c| c.model == model);
-        Decision {
-            model,
-            fallbacks: ranking.order[1..].to_vec(),
-            source: bid.source,
-            route: bid.contest.route,
-            domain: bid.domain,
-            profile: bid.profile,
-            confidence: bid.confidence,
-            margin: bid.margin,
-            degraded: std::mem::take(&mut self.lost),
-            reason: bid.reason(self.policy, ranking, model, what),
-            estimate: candidate.map(|c| c.estimate).unwrap_or_default(),
-        }
-    }
-
     fn lose(&mut self, code: &'static str, detail: String) {
         self.lost.push(Degradation { code, detail });
     }
@@ -306,6 +292,8 @@ impl<'a> Ladder<'a> {
             route,
             objective,
             families,
+            lead: None,
+            size: None,
         }
     }
 
@@ -338,6 +326,8 @@ impl<'a> Bid<'a> {
             profile: None,
             confidence: None,
             margin: None,
+            plan: None,
+            judged: None,
         }
     }
 }

@@ -5,10 +5,11 @@ use std::fmt;
 use thiserror::Error;
 
 use crate::candidates::Refusal;
+use crate::plan::Plan;
 use crate::policy::{ModelIndex, RouteIndex};
 
 /// The rung of the ladder that decided.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Source {
     /// The request named the model.
     Direct,
@@ -19,6 +20,7 @@ pub enum Source {
     /// The embedded classifier was sure of a route or a domain.
     Embedding,
     /// Nothing else decided.
+    #[default]
     Default,
 }
 
@@ -45,12 +47,14 @@ impl Source {
 }
 
 /// Which model should serve the request, and why.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Decision {
     /// The model.
     pub model: ModelIndex,
-    /// What to try next, best first; never `model`, no repeats.
+    /// What to try next, best first; never a model of the plan, no repeats.
     pub fallbacks: Vec<ModelIndex>,
+    /// How to execute it; its first model is `model`.
+    pub plan: Plan,
     /// The rung that decided.
     pub source: Source,
     /// The route that matched.
@@ -59,6 +63,8 @@ pub struct Decision {
     pub domain: Option<usize>,
     /// The profile that matched.
     pub profile: Option<usize>,
+    /// Index into the policy's canaries of the one that put its model in the winner's place.
+    pub canary: Option<usize>,
     /// Calibrated probability of the route or domain; for `Default`, of no route. 0..=1.
     pub confidence: Option<f32>,
     /// Distance to the runner-up, 0..=1.

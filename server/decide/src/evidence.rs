@@ -13,6 +13,8 @@ pub enum Probe {
     ExactCache,
     /// How probable is each route by the embedded classifier? About 30 µs for a short prompt.
     Embedding,
+    /// How much does the prompt need the strong one of this route's two models? About 50 µs for a short prompt.
+    Difficulty(RouteIndex),
 }
 
 impl Probe {
@@ -21,6 +23,7 @@ impl Probe {
         match self {
             Probe::ExactCache => "exact_cache",
             Probe::Embedding => "embedding",
+            Probe::Difficulty(_) => "difficulty",
         }
     }
 }
@@ -49,6 +52,8 @@ pub struct Evidence {
     pub cache: Answer<Option<Arc<Decision>>>,
     /// Probabilities of the policy's routes.
     pub embedding: Answer<Arc<RouteScores>>,
+    /// For the one route that was asked about: the share of the labelled prompts that are easier, 0..=1.
+    pub difficulty: Answer<f64>,
 }
 
 /// Calibrated probabilities of the policy's routes and of none of them; together they sum to 1.

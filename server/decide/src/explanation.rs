@@ -6,11 +6,11 @@ mod wrap;
 
 use std::sync::Arc;
 
-use crate::candidates::{Candidate, Ranking};
+use crate::candidates::Candidate;
 use crate::decide::{Step, walk};
 use crate::decision::{Decision, Refused};
 use crate::evidence::{Answer, Evidence, Probe, RouteScores};
-use crate::policy::Policy;
+use crate::policy::{Policy, PreferSize};
 use crate::query::{Attempt, AttemptOutcome, Objective, Query};
 
 /// A place on the ladder.
@@ -47,6 +47,27 @@ impl Rung {
     }
 }
 
+/// A prompt's difficulty beside a route's threshold.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Judged {
+    /// The share of the labelled prompts that are easier, 0..=1; `None` when it could not be had.
+    pub score: Option<f64>,
+    /// From where the strong model is used, 0..=1.
+    pub threshold: f64,
+    /// Whether the strong one is.
+    pub strong: bool,
+}
+
+impl std::fmt::Display for Judged {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.score {
+            Some(score) => write!(f, "difficulty {score:.3}")?,
+            None => write!(f, "difficulty unknown")?,
+        }
+        write!(f, ", from {:.3} the strong one", self.threshold)
+    }
+}
+
 /// Writes down what a walk sees, or nothing at all.
 #[derive(Debug)]
 pub(crate) struct Trace {
@@ -62,20 +83,24 @@ impl Trace {
         }
     }
 
-    pub(crate) fn rung(&mut self, rung: Rung, what: String, objective: Objective, ranking: Ranking) {
+    pub(crate) fn rung(&mut self, seen: RungSeen) {
         if self.on {
-            let won = !ranking.order.is_empty();
-            let Ranking { candidates, order } = ranking;
-            self.rungs.push(RungSeen {
-                rung,
-                what,
-                objective,
-                candidates,
-                order,
-                won,
-            });
+            self.rungs.push(seen);
         }
     }
+}
+
+/// A canary as a rung met it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CanarySeen {
+    /// Index into the policy's canaries.
+    pub canary: usize,
+    /// Where the request lies, in units of 2⁻⁶⁴; `None` when it lacks the key.
+    pub point: Option<u64>,
+    /// Whether that is in the share.
+    pub inside: bool,
+    /// Whether the canary's model took the winner's place; one that may not serve the request does not.
+    pub won: bool,
 }
 
 /// A rung that had candidates.
@@ -87,6 +112,14 @@ pub struct RungSeen {
     pub what: String,
     /// How it chooses.
     pub objective: Objective,
+    /// How many families are preferred; a candidate's `family_rank` is below it when its family is one of them.
+    pub families: usize,
+    /// Sizes that go first.
+    pub size: Option<PreferSize>,
+    /// What difficulty chose, where it did.
+    pub judged: Option<Judged>,
+    /// Every canary that was looked at, in policy order.
+    pub canaries: Vec<CanarySeen>,
     /// Every model considered, with its terms or what refused it.
     pub candidates: Vec<Candidate>,
     /// The eligible ones, best first.

@@ -5,14 +5,16 @@
 //! (the server's engine) answers probes until it is. No IO, no clock, no async, no randomness: the same three inputs
 //! give the same answer in every process and on every CPU.
 //!
-//! Read in this order: [`query`], [`policy`], [`evidence`], [`mod@decide`], [`explanation`].
+//! Read in this order: [`query`], [`plan`], [`policy`], [`evidence`], [`mod@decide`], [`explanation`].
 
+pub mod canary;
 pub mod candidates;
 pub mod decide;
 pub mod decision;
 pub mod diagnostic;
 pub mod evidence;
 pub mod explanation;
+pub mod plan;
 pub mod policy;
 pub mod query;
 
@@ -21,5 +23,6 @@ pub use decision::{Decision, Refused, Source};
 pub use diagnostic::{Diagnostic, Severity};
 pub use evidence::{Answer, Evidence, Probe, RouteScores};
 pub use explanation::{Explanation, explain};
+pub use plan::Plan;
 pub use policy::Policy;
 pub use query::Query;

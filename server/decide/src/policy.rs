@@ -19,6 +19,8 @@ mod tree;
 
 use std::collections::BTreeMap;
 
+use crate::canary::Canary;
+use crate::plan::PlanSpec;
 use crate::query::{Objective, Weights};
 
 pub use load::{Loaded, checksum, load};
@@ -54,6 +56,9 @@ pub struct Policy {
     pub other_examples: Vec<String>,
     /// How sure evidence must be, and where it comes from.
     pub evidence: EvidenceSettings,
+    /// File of labelled outcomes that difficulty is learned from, relative to the policy's; routes with a `strong_weak`
+    /// have one.
+    pub difficulty: Option<String>,
     /// Objective where the route, the profile and the request have none.
     pub weights: Option<Weights>,
     /// Answer length where the request and the route say nothing.
@@ -62,6 +67,8 @@ pub struct Policy {
     pub prefer_families: Vec<String>,
     /// The decision cache.
     pub cache: CacheSettings,
+    /// Shares of the requests for new models, in file order; the first that applies counts.
+    pub canaries: Vec<Canary>,
     /// The author's own checks.
     pub tests: Vec<PolicyTest>,
 }
@@ -136,6 +143,21 @@ pub struct Route {
     pub select: Option<Objective>,
     /// Tokens to expect back.
     pub expected_output_tokens: Option<u64>,
+    /// Choose between two of `models` by difficulty; goes before `select`, which is then `None`.
+    pub strong_weak: Option<StrongWeak>,
+    /// How its models work together; `None` means that one answers.
+    pub plan: Option<PlanSpec>,
+}
+
+/// A choice between two models by the difficulty of the prompt.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StrongWeak {
+    /// For the difficult.
+    pub strong: ModelIndex,
+    /// For the rest.
+    pub weak: ModelIndex,
+    /// Difficulty from which the strong one is used, 0..=1.
+    pub threshold: f64,
 }
 
 /// A group of routes.
@@ -167,6 +189,19 @@ pub struct Profile {
     pub prefer_families: Vec<String>,
     /// How to choose among the models of the band.
     pub select: Option<Objective>,
+    /// Sizes wanted first where families and `select` leave a choice.
+    pub prefer_size: Option<PreferSize>,
+    /// The models to choose among, in order of preference, then of fallback; empty means the whole catalogue.
+    pub models: Vec<ModelIndex>,
+}
+
+/// Which sizes go first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PreferSize {
+    /// Fewest parameters.
+    Smallest,
+    /// Most parameters.
+    Largest,
 }
 
 /// How sure evidence must be, and where the embedding comes from.
@@ -218,6 +253,12 @@ pub struct Want {
     pub route: Option<String>,
     /// Model id.
     pub model: Option<String>,
+    /// Name of the canary whose model was chosen.
+    pub canary: Option<String>,
+    /// Kind of the plan: `single`, `cascade`, …
+    pub plan: Option<String>,
+    /// Ids of the plan's models, in order.
+    pub plan_models: Option<Vec<String>>,
     /// `direct`, `alias`, `profile`, `embedding`, `default`, …
     pub source: Option<String>,
     /// Domain name.
@@ -230,7 +271,7 @@ pub struct Want {
     pub degraded: Option<Vec<String>>,
     /// Error reason, for example `NO_ELIGIBLE_MODEL`.
     pub error: Option<String>,
-    /// Probes asked, in order: `exact_cache`, `embedding`.
+    /// Probes asked, in order: `exact_cache`, `embedding`, `difficulty`.
     pub probes: Option<Vec<String>>,
 }
 

@@ -9,6 +9,8 @@ pub const DEFAULT_OUTPUT_TOKENS: u64 = 512;
 /// One request as the ladder sees it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Query {
+    /// The caller's id, else a generated one; only a canary may read it.
+    pub request_id: String,
     /// Tokens of the full prompt: the caller's count, else [`estimate_tokens`].
     pub input_tokens: u64,
     /// Tokens the caller expects back; `None` leaves it to the route, then the policy.

@@ -38,7 +38,7 @@ pub(crate) fn within(token: &str, mut sink: impl FnMut(u64, bool)) -> Ends {
         }
         ends = Some((ends.map_or(word, |(first, _)| first), word));
     });
-    characters(token, |gram| sink(gram, false));
+    characters(token, 1, |gram| sink(gram, false));
     ends
 }
 
@@ -47,8 +47,8 @@ pub(crate) fn pair(before: u64, word: u64) -> u64 {
     finish(extend(before.rotate_left(17), word))
 }
 
-/// Grams of 1 to 4 characters; a space stands before and after the token.
-fn characters(token: &str, mut sink: impl FnMut(u64)) {
+/// Grams of `shortest` to 4 characters; a space stands before and after the token.
+pub(crate) fn characters(token: &str, shortest: usize, mut sink: impl FnMut(u64)) {
     let space = u64::from(b' ');
     let units = std::iter::once(space)
         .chain(token.chars().map(u64::from))
@@ -61,13 +61,15 @@ fn characters(token: &str, mut sink: impl FnMut(u64)) {
         let growing = LONGEST.min(seen + 1);
         for (length, hash) in open.iter_mut().rev().take(growing).enumerate() {
             *hash = extend(*hash, unit + 1);
-            sink(finish(hash.wrapping_add(length as u64)));
+            if length + 1 >= shortest {
+                sink(finish(hash.wrapping_add(length as u64)));
+            }
         }
     }
 }
 
-/// Words: letters, digits and `_`.
-fn words(token: &str, mut sink: impl FnMut(u64)) {
+/// Words, each as a hash that is not finished: letters, digits and `_`.
+pub(crate) fn words(token: &str, mut sink: impl FnMut(u64)) {
     let mut current: Option<u64> = None;
     for c in token.chars().map(Some).chain([None]) {
         match c {

@@ -13,6 +13,7 @@
 //! * `descriptions`: cosines to names and descriptions, all there is when a policy has no examples.
 //! * `act`, `views`, `related`, `conversation`: what a turn does, and what a conversation is about by now.
 //! * `scores`: logits to probabilities that can be believed.
+//! * [`difficulty`]: apart from routes, how much a prompt needs the stronger of two models.
 //!
 //! ```
 //! use signalbox_evidence::{Classifier, DEFAULT_THRESHOLD, Encoder, Role, RouteText, TrainingSet, Turn};
@@ -40,6 +41,7 @@ mod background;
 mod classifier;
 mod conversation;
 mod descriptions;
+pub mod difficulty;
 mod encoder;
 mod grams;
 mod lexicon;

@@ -10,10 +10,11 @@ use clap::Args;
 use serde_json::json;
 use signalbox_client::{Client, v1};
 
-use crate::cli::print;
 use crate::cli::route::{load, query_of};
+use crate::cli::{cost_quality, print};
 use crate::conversation::{Conversation, Role};
 use crate::engine::settle;
+use crate::eval::cost_quality::is_cost_quality;
 use crate::eval::{Line, Prediction, Report, read_set};
 use crate::store::Snapshot;
 
@@ -21,10 +22,11 @@ use crate::store::Snapshot;
 #[derive(Debug, Args)]
 pub struct EvalArgs {
     /// Labelled conversations, one JSON object a line: id, conversation, expected_route, tags, conversation_id, turn.
-    set: PathBuf,
+    /// Or, for the choice between a strong and a weak model: id, prompt, scores, cost_usd, strong, weak, benchmark.
+    pub(super) set: PathBuf,
     /// The policy to judge, in process.
     #[arg(long, required_unless_present = "endpoint")]
-    policy: Option<PathBuf>,
+    pub(super) policy: Option<PathBuf>,
     /// Ask this running server instead, for example http://127.0.0.1:50051.
     #[arg(long, conflicts_with = "policy")]
     endpoint: Option<String>,
@@ -33,10 +35,16 @@ pub struct EvalArgs {
     filter_policy: Option<String>,
     /// Print JSON.
     #[arg(long)]
-    json: bool,
-    /// Write one line {id, route, confidence, latency_ms} for each conversation.
+    pub(super) json: bool,
+    /// Write one line {id, route, confidence, latency_ms} for each conversation, or {id, score} for each prompt.
     #[arg(long)]
-    predictions: Option<PathBuf>,
+    pub(super) predictions: Option<PathBuf>,
+    /// Of a strong and weak set: write the cost-quality curve as a picture, an SVG file.
+    #[arg(long)]
+    pub(super) curve: Option<PathBuf>,
+    /// Of a strong and weak set: learn anew from this many of the policy's outcomes, and print what that gives.
+    #[arg(long, value_delimiter = ',')]
+    pub(super) labels: Vec<usize>,
 }
 
 /// Decides every line and prints the report.
@@ -45,6 +53,9 @@ pub struct EvalArgs {
 /// When a file cannot be read, or the server gives no decision for a line.
 pub fn run(args: EvalArgs) -> anyhow::Result<ExitCode> {
     let text = std::fs::read_to_string(&args.set).with_context(|| args.set.display().to_string())?;
+    if is_cost_quality(&text) {
+        return cost_quality::run(&args, &text);
+    }
     let lines =
         read_set(&text, args.filter_policy.as_deref()).with_context(|| args.set.display().to_string())?;
     anyhow::ensure!(!lines.is_empty(), "{}: no line to evaluate", args.set.display());

@@ -10,7 +10,7 @@ use clap::Args;
 use serde::Deserialize;
 use serde_json::json;
 use signalbox_decide::query::estimate_tokens;
-use signalbox_decide::{Decision, Policy, Query, explain};
+use signalbox_decide::{Decision, Plan, Policy, Query, explain};
 
 use crate::cli::policy::{compile, render};
 use crate::cli::print;
@@ -188,10 +188,22 @@ fn summary(policy: &Policy, decision: &Decision) -> String {
         decision.route.map_or("", |route| &policy.routes[route].name),
     );
     line(
+        "canary",
+        decision.canary.map_or("", |canary| &policy.canaries[canary].name),
+    );
+    line(
         "confidence",
         &decision.confidence.map_or(String::new(), |p| format!("{p:.3}")),
     );
     line("source", decision.source.as_str());
+    if decision.plan != Plan::Single {
+        let planned = decision.plan.models(decision.model);
+        let planned: Vec<&str> = planned.iter().map(|&m| policy.models[m].id.as_str()).collect();
+        line(
+            "plan",
+            &format!("{} of {}", decision.plan.as_str(), planned.join(", ")),
+        );
+    }
     line("fallbacks", &names.join(", "));
     for lost in &decision.degraded {
         line("degraded", &format!("{}: {}", lost.code, lost.detail));
@@ -205,8 +217,13 @@ fn decision_json(policy: &Policy, decision: &Arc<Decision>) -> serde_json::Value
     json!({
         "model_id": model(&decision.model),
         "fallback_model_ids": decision.fallbacks.iter().map(model).collect::<Vec<_>>(),
+        "plan": {
+            "kind": decision.plan.as_str(),
+            "model_ids": decision.plan.models(decision.model).iter().map(model).collect::<Vec<_>>(),
+        },
         "route": decision.route.map(|route| &policy.routes[route].name),
         "domain": decision.domain.map(|domain| &policy.domains[domain].name),
+        "canary": decision.canary.map(|canary| &policy.canaries[canary].name),
         "profile": decision.profile.map(|profile| &policy.profiles[profile].name),
         "confidence": decision.confidence,
         "margin": decision.margin,

@@ -31,6 +31,8 @@ pub struct Cached {
     pub decision: Arc<Decision>,
     /// The scores behind it, so that a hit can be explained later.
     pub scores: Arc<RouteScores>,
+    /// The prompt's difficulty, where it was asked.
+    pub difficulty: Option<f64>,
 }
 
 #[derive(Debug)]
@@ -168,9 +170,10 @@ impl DecisionCache {
 
 /// The entry, its key twice, and the heap behind decision and scores.
 fn bytes_of(cached: &Cached) -> usize {
-    let Cached { decision, scores } = cached;
+    let Cached { decision, scores, .. } = cached;
     let heap = decision.reason.len()
-        + decision.fallbacks.len() * size_of::<usize>()
+        // A plan's models and the fallbacks are never more than the models of one rung.
+        + (decision.fallbacks.len() + decision.plan.models(decision.model).len()) * size_of::<usize>()
         + scores.routes.len() * size_of::<f32>();
     size_of::<Entry>() + 2 * size_of::<Key>() + size_of::<Decision>() + size_of::<RouteScores>() + heap
 }

@@ -17,8 +17,8 @@ pub struct Record {
     pub policy: Weak<Policy>,
     /// Its checksum.
     pub checksum: String,
-    /// Identity of what the scores are about; scores mean nothing for other routes.
-    pub routes: [u8; 32],
+    /// Identity of what the evidence was learned from; scores mean nothing for other routes.
+    pub scored_by: [u8; 32],
     /// The facts of the request.
     pub query: Query,
     /// The evidence, without the cache's.

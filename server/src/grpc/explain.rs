@@ -150,9 +150,24 @@ async fn earlier(
         took: start.elapsed(),
     };
     let asked = !matches!(evidence.embedding, Answer::NotAsked) && explanation.scores.is_some();
-    let steps = asked.then(|| trace::step(Probe::Embedding, &evidence, None));
+    let mut steps: Vec<_> = asked
+        .then(|| trace::step(Probe::Embedding, &evidence, None))
+        .into_iter()
+        .collect();
+    if explanation.rungs.iter().any(|seen| seen.judged.is_some()) {
+        let route = explanation
+            .outcome
+            .as_ref()
+            .ok()
+            .and_then(|decision| decision.route);
+        steps.push(trace::step(
+            Probe::Difficulty(route.unwrap_or_default()),
+            &evidence,
+            None,
+        ));
+    }
     Ok(v1::ExplainResponse {
-        steps: steps.into_iter().collect(),
+        steps,
         ..answer(&policy, &explanation, frame)?
     })
 }
@@ -181,8 +196,9 @@ fn checked(id: &str, include_prompt: bool) -> Result<Uuid, Violations> {
 /// Scores mean nothing for other routes than those they were made for.
 fn evidence_under(record: &Record, snapshot: &Snapshot) -> Evidence {
     let mut evidence = record.evidence.clone();
-    if record.routes != snapshot.routes_fingerprint {
+    if record.scored_by != snapshot.evidence_fingerprint {
         evidence.embedding = Answer::NotAsked;
+        evidence.difficulty = Answer::NotAsked;
     }
     evidence
 }
@@ -212,6 +228,7 @@ fn answer(policy: &Policy, explanation: &Explanation, frame: Frame) -> Result<v1
     Ok(v1::ExplainResponse {
         decision: Some(to_proto::response(policy, decision, frame)),
         text: explanation.text(policy),
+        varying_evidence: policy.varying_evidence().into_iter().map(str::to_owned).collect(),
         ..trace::trace(policy, explanation)
     })
 }

@@ -38,7 +38,12 @@ pub(crate) fn asked(request: v1::RouteRequest) -> Result<(String, Asked), Violat
         Some(tokens) => u64::from(tokens),
         None => estimate_tokens(conversation.messages.iter().map(sizes)),
     };
+    let request_id = match request.request_id {
+        id if id.is_empty() => Uuid::now_v7().to_string(),
+        id => id,
+    };
     let query = Query {
+        request_id: request_id.clone(),
         input_tokens,
         expected_output_tokens: request.expected_output_tokens.map(u64::from),
         turns: u32::try_from(conversation.messages.len()).unwrap_or(u32::MAX),
@@ -61,10 +66,6 @@ pub(crate) fn asked(request: v1::RouteRequest) -> Result<(String, Asked), Violat
     if !wrong.is_empty() {
         return Err(wrong);
     }
-    let request_id = match request.request_id {
-        id if id.is_empty() => Uuid::now_v7().to_string(),
-        id => id,
-    };
     Ok((
         request_id,
         Asked {

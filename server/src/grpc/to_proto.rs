@@ -5,7 +5,8 @@ use std::time::{Duration, SystemTime};
 
 use signalbox_api::v1;
 use signalbox_decide::decision::Estimate;
-use signalbox_decide::{Decision, Policy, Source};
+use signalbox_decide::plan::{Combine, Prefer};
+use signalbox_decide::{Decision, Plan, Policy, Source};
 use uuid::Uuid;
 
 use crate::engine::CacheStatus;
@@ -21,9 +22,6 @@ pub(crate) struct Frame {
 /// A decision under `policy`, which must be the one that made it.
 pub(crate) fn response(policy: &Policy, decision: &Decision, frame: Frame) -> v1::RouteResponse {
     let id = |model: usize| policy.models[model].id.clone();
-    let single = v1::SinglePlan {
-        model_id: id(decision.model),
-    };
     let degraded = decision.degraded.iter().map(|lost| v1::Degradation {
         code: lost.code.to_owned(),
         detail: lost.detail.clone(),
@@ -46,9 +44,7 @@ pub(crate) fn response(policy: &Policy, decision: &Decision, frame: Frame) -> v1
         }),
         reason: decision.reason.clone(),
         processing_duration: Some(duration(frame.took)),
-        plan: Some(v1::Plan {
-            kind: Some(v1::plan::Kind::Single(single)),
-        }),
+        plan: Some(plan(policy, decision)),
         estimate: Some(estimate(&decision.estimate)),
         margin: decision.margin.map(probability),
         domain: decision
@@ -62,7 +58,57 @@ pub(crate) fn response(policy: &Policy, decision: &Decision, frame: Frame) -> v1
         rule: String::new(),
         model_labels: policy.models[decision.model].labels.clone(),
         degraded: degraded.collect(),
+        canary: decision
+            .canary
+            .map(|canary| policy.canaries[canary].name.clone())
+            .unwrap_or_default(),
     }
+}
+
+fn plan(policy: &Policy, decision: &Decision) -> v1::Plan {
+    use v1::plan::Kind;
+    let id = |model: usize| policy.models[model].id.clone();
+    let ids = |models: &[usize]| models.iter().map(|&model| id(model)).collect();
+    let model_id = id(decision.model);
+    let kind = match &decision.plan {
+        Plan::Single => Kind::Single(v1::SinglePlan { model_id }),
+        Plan::Cascade { models, accept_at } => Kind::Cascade(v1::CascadePlan {
+            model_ids: ids(models),
+            accept_at: Some(*accept_at),
+        }),
+        Plan::Ensemble {
+            models,
+            combine,
+            judge,
+        } => Kind::Ensemble(v1::EnsemblePlan {
+            model_ids: ids(models),
+            strategy: match combine {
+                Combine::Majority => v1::CombineStrategy::MajorityVote.into(),
+                Combine::BestOf => v1::CombineStrategy::BestOf.into(),
+                Combine::Merge => v1::CombineStrategy::Merge.into(),
+            },
+            judge_model_id: judge.map(id).unwrap_or_default(),
+        }),
+        Plan::Speculative {
+            fast,
+            slow,
+            prefer,
+            wait_ms,
+        } => Kind::Speculative(v1::SpeculativePlan {
+            fast_model_id: id(*fast),
+            slow_model_id: id(*slow),
+            prefer: match prefer {
+                Prefer::Fast => v1::SpeculativePreference::Fast.into(),
+                Prefer::Slow => v1::SpeculativePreference::Slow.into(),
+            },
+            wait_duration: Some(duration(Duration::from_millis(*wait_ms))),
+        }),
+        Plan::ToolThenModel { tool } => Kind::ToolThenModel(v1::ToolThenModelPlan {
+            tool_name: tool.clone(),
+            model_id,
+        }),
+    };
+    v1::Plan { kind: Some(kind) }
 }
 
 /// The rung on the wire.
@@ -133,3 +179,6 @@ pub(crate) fn timestamp(time: SystemTime) -> prost_types::Timestamp {
 pub(crate) fn number(value: u64) -> u32 {
     u32::try_from(value).unwrap_or(u32::MAX)
 }
+
+#[cfg(test)]
+mod tests;

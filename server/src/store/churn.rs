@@ -10,7 +10,7 @@ use crate::store::Snapshot;
 pub struct Churn {
     /// Decisions looked at.
     pub decisions: u32,
-    /// Those that would come out with another model or route, or be refused.
+    /// Those that would come out with another model, plan or route, or be refused.
     pub changed: u32,
     /// Those that cannot be decided without the text, which is not kept.
     pub undecidable: u32,
@@ -22,8 +22,9 @@ pub(super) fn churn(ring: &Ring, new: &Snapshot) -> Churn {
     for record in ring.all() {
         churn.decisions += 1;
         let mut evidence = record.evidence.clone();
-        if record.routes != new.routes_fingerprint {
+        if record.scored_by != new.evidence_fingerprint {
             evidence.embedding = Answer::NotAsked;
+            evidence.difficulty = Answer::NotAsked;
         }
         let query = signalbox_decide::Query {
             read_cache: false,
@@ -42,8 +43,14 @@ pub(super) fn churn(ring: &Ring, new: &Snapshot) -> Churn {
     churn
 }
 
-/// Whether two decisions name the same model and the same route; indexes mean nothing across policies.
+/// Whether two decisions name the same models in the same kind of plan, and the same route; indexes mean nothing across
+/// policies.
 fn same(old: &Policy, before: &Decision, new: &Policy, after: &Decision) -> bool {
+    let planned = |policy: &Policy, decision: &Decision| {
+        let models = decision.plan.models(decision.model);
+        let ids = models.iter().map(|&model| policy.models[model].id.clone());
+        (decision.plan.as_str(), ids.collect::<Vec<_>>())
+    };
     let route = |policy: &Policy, decision: &Decision| decision.route.map(|r| policy.routes[r].name.clone());
-    old.models[before.model].id == new.models[after.model].id && route(old, before) == route(new, after)
+    planned(old, before) == planned(new, after) && route(old, before) == route(new, after)
 }

@@ -5,14 +5,16 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
-use signalbox_decide::policy::{self, Loaded};
+use signalbox_decide::policy::{self, Loaded, RouteIndex};
 use signalbox_decide::{Answer, Diagnostic, Policy, RouteScores, Severity};
+use signalbox_evidence::difficulty::Difficulty;
 use signalbox_evidence::{
     Classifier, DEFAULT_THRESHOLD, Encoder, Role as Speaker, RouteText, TrainingSet, Turn,
 };
 
-use crate::conversation::{Conversation, Role};
+use crate::conversation::{Conversation, Message, Role};
 use crate::store::PolicyInfo;
+use crate::store::difficulty::{self, Learned};
 
 /// Cosine of two descriptions above which they are reported as overlapping.
 const OVERLAP: f32 = 0.85;
@@ -27,9 +29,12 @@ pub struct Snapshot {
     pub policy: Arc<Policy>,
     /// Where it came from.
     pub info: PolicyInfo,
-    /// Identity of the routes' texts and the encoder: equal fingerprints give equal scores.
-    pub routes_fingerprint: [u8; 32],
+    /// Identity of everything that scores are learned from: equal fingerprints give equal evidence.
+    pub evidence_fingerprint: [u8; 32],
+    /// Identity of the routes' texts and the encoder, a part of the former.
+    routes_fingerprint: [u8; 32],
     classifier: Option<Arc<Classifier>>,
+    learned: Learned,
 }
 
 impl Snapshot {
@@ -57,6 +62,35 @@ impl Snapshot {
             closing: scores.closing,
             view: scores.view.as_str(),
         }))
+    }
+}
+
+impl Snapshot {
+    /// How much the last thing that a person said needs the strong one of a route's two models.
+    pub fn difficulty(&self, route: RouteIndex, conversation: &Conversation) -> Answer<f64> {
+        let failed = |detail: &str| Answer::Failed {
+            code: "difficulty_failed",
+            detail: detail.into(),
+        };
+        let Some(Some(difficulty)) = self.learned.by_route.get(route) else {
+            return failed("the route has no strong and weak model");
+        };
+        let said = |message: &&Message| message.role == Role::User && !message.content.trim().is_empty();
+        match conversation.messages.iter().rev().find(said) {
+            Some(message) => Answer::Got(difficulty.score(&message.content)),
+            None => failed("no user message has text that could be difficult"),
+        }
+    }
+
+    /// What was learned for a pair of models, by their ids, if some route chooses between them.
+    pub(crate) fn difficulty_of(&self, strong: &str, weak: &str) -> Option<(&Difficulty, f64)> {
+        let is = |model: usize, id: &str| self.policy.models[model].id == id;
+        let mut routes = self.policy.routes.iter().zip(&self.learned.by_route);
+        routes.find_map(|(route, learned)| {
+            let pair = route.strong_weak?;
+            let same = is(pair.strong, strong) && is(pair.weak, weak);
+            same.then_some((learned.as_deref()?, pair.threshold))
+        })
     }
 }
 
@@ -131,6 +165,14 @@ impl Compiler {
             None => Some(Arc::new(Classifier::compile(encoder.clone(), &set))),
         };
         diagnostics.extend(overlaps(&policy, &encoder, &described_at));
+        let learned = match difficulty::learn(&policy, source, before.map(|before| &before.learned)) {
+            Ok(learned) => learned,
+            Err(problems) => {
+                diagnostics.extend(problems);
+                return Err(diagnostics);
+            }
+        };
+        let both = [routes_fingerprint, learned.fingerprint].concat();
         let info = PolicyInfo {
             version: policy.version,
             checksum: policy.checksum.clone(),
@@ -141,8 +183,10 @@ impl Compiler {
             Snapshot {
                 policy: Arc::new(policy),
                 info,
+                evidence_fingerprint: *blake3::hash(&both).as_bytes(),
                 routes_fingerprint,
                 classifier,
+                learned,
             },
             diagnostics,
         ))

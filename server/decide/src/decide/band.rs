@@ -16,7 +16,10 @@ pub(super) fn keep_profile(policy: &Policy, profile: &Profile, ranking: &mut Ran
             .refusals
             .extend(lacking.cloned().map(Refusal::Capability));
     }
-    let refused = |ranking: &Ranking, model: ModelIndex| !ranking.candidates[model].refusals.is_empty();
+    let refused = |ranking: &Ranking, model: ModelIndex| {
+        let own = ranking.candidates.iter().find(|c| c.model == model);
+        own.is_none_or(|candidate| !candidate.refusals.is_empty())
+    };
     ranking.order = ranking
         .order
         .iter()

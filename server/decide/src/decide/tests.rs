@@ -22,6 +22,8 @@ fn route(name: &str, models: Vec<ModelIndex>) -> Route {
         models,
         select: None,
         expected_output_tokens: None,
+        plan: None,
+        strong_weak: None,
     }
 }
 
@@ -87,6 +89,7 @@ fn scores(routes: &[f32]) -> Evidence {
     Evidence {
         cache: Answer::Got(None),
         embedding: Answer::Got(Arc::new(scores)),
+        ..Evidence::default()
     }
 }
 
@@ -324,6 +327,7 @@ fn a_failed_classifier_degrades_the_decision_and_does_not_fail_it() {
         &Evidence {
             cache: Answer::Got(None),
             embedding,
+            ..Evidence::default()
         },
     )
     .unwrap();
@@ -342,4 +346,7 @@ fn the_explanation_says_who_wins_without_the_winner() {
     assert_eq!(explanation.rungs.len(), 1);
 }
 
+mod canary;
+mod difficulty;
 mod laws;
+mod plans;

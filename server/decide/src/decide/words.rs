@@ -1,9 +1,11 @@
 //! The sentences of a decision: what a rung says about the request, and why its winner won.
 
 use super::Bid;
+use crate::canary::Canary;
 use crate::candidates::Ranking;
 use crate::explanation::Rung;
-use crate::policy::{ModelIndex, Policy};
+use crate::plan::{Plan, Planned};
+use crate::policy::Policy;
 use crate::query::Objective;
 
 impl Bid<'_> {
@@ -36,8 +38,15 @@ impl Bid<'_> {
     }
 
     /// One plain sentence.
-    pub(super) fn reason(&self, policy: &Policy, ranking: &Ranking, model: ModelIndex, what: &str) -> String {
-        let id = &policy.models[model].id;
+    pub(super) fn reason(
+        &self,
+        policy: &Policy,
+        ranking: &Ranking,
+        planned: &Planned,
+        canary: Option<&Canary>,
+        what: &str,
+    ) -> String {
+        let id = &policy.models[planned.model].id;
         let refused = ranking.candidates.len() - ranking.order.len();
         let how = match self.contest.objective {
             _ if ranking.candidates.len() == 1 => "its only model".to_owned(),
@@ -50,10 +59,32 @@ impl Bid<'_> {
             Objective::Best => format!("the best of {}", ranking.order.len()),
             Objective::Weights(_) => format!("the best of {} by weights", ranking.order.len()),
         };
-        let how = if self.rung == Rung::Direct {
-            "asked for by id".to_owned()
-        } else {
-            how
+        let how = match self.judged {
+            Some(judged) => {
+                let which = if judged.strong { "strong" } else { "weak" };
+                format!("the {which} one of two ({judged})")
+            }
+            None => how,
+        };
+        let how = match canary {
+            Some(Canary { name, share, key, .. }) => {
+                format!("canary `{name}`'s, for {share} of the requests by {key}")
+            }
+            None => how,
+        };
+        let how = match &planned.plan {
+            _ if self.rung == Rung::Direct => "asked for by id".to_owned(),
+            Plan::Single if planned.last_of_cascade => "the last model that its cascade has left".to_owned(),
+            Plan::Single if planned.model != ranking.order[0] => {
+                "the one model that its plan has left".to_owned()
+            }
+            Plan::Single => how,
+            Plan::Cascade { models, .. } => format!("the first in a cascade of {}", models.len()),
+            Plan::Ensemble { models, .. } => format!("the first of an ensemble of {}", models.len()),
+            Plan::Speculative { slow, .. } => {
+                format!("the fast one in a race with `{}`", policy.models[*slow].id)
+            }
+            Plan::ToolThenModel { tool } => format!("{how}, after tool `{tool}`"),
         };
         match self.confidence {
             Some(p) => format!("{what} (probability {p:.2}); `{id}` is {how}"),

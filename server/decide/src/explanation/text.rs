@@ -3,10 +3,11 @@
 use std::fmt::{self, Write};
 
 use super::wrap::wrap;
-use super::{Explanation, RungSeen};
+use super::{CanarySeen, Explanation, RungSeen};
 use crate::candidates::{Candidate, Score, Term};
 use crate::decision::Decision;
-use crate::policy::Policy;
+use crate::plan::{Combine, Plan, Prefer};
+use crate::policy::{Policy, PreferSize};
 use crate::query::Objective;
 
 /// Routes shown; the rest are counted.
@@ -36,6 +37,9 @@ impl Explanation {
     fn headline(&self, policy: &Policy, decision: &Decision, out: &mut String) -> fmt::Result {
         writeln!(out, "{}", policy.models[decision.model].id)?;
         writeln!(out, "  because {}", decision.reason)?;
+        if decision.plan != Plan::Single {
+            writeln!(out, "  plan: {}", plan(policy, decision))?;
+        }
         for lost in &decision.degraded {
             writeln!(out, "  degraded: {}: {}", lost.code, lost.detail)?;
         }
@@ -96,12 +100,29 @@ fn write_rung(policy: &Policy, seen: &RungSeen, out: &mut String) -> fmt::Result
         ", none of its models may serve this request"
     };
     writeln!(out, "\n{}: {}{end}", seen.rung.as_str(), seen.what)?;
+    if let Some(judged) = seen.judged {
+        writeln!(out, "  chosen by {judged}")?;
+    }
+    for canary in &seen.canaries {
+        write_canary(policy, canary, out)?;
+    }
+    if let Some(size) = seen.size {
+        let size = match size {
+            PreferSize::Smallest => "smallest",
+            PreferSize::Largest => "largest",
+        };
+        writeln!(out, "  {size} first among equals")?;
+    }
     if seen.objective != Objective::Order {
         writeln!(out, "  chosen by {}", objective(seen.objective))?;
     }
     for (place, &model) in seen.order.iter().enumerate() {
         if let Some(candidate) = seen.candidates.iter().find(|c| c.model == model) {
             write!(out, "  {}. {:<34}", place + 1, policy.models[model].id)?;
+            if candidate.family_rank < seen.families {
+                let place = candidate.family_rank + 1;
+                write!(out, " preferred family {place} of {},", seen.families)?;
+            }
             write_facts(candidate, out)?;
         }
     }
@@ -115,6 +136,25 @@ fn write_rung(policy: &Policy, seen: &RungSeen, out: &mut String) -> fmt::Result
         )?;
     }
     Ok(())
+}
+
+fn write_canary(policy: &Policy, seen: &CanarySeen, out: &mut String) -> fmt::Result {
+    let canary = &policy.canaries[seen.canary];
+    write!(out, "  canary `{}`: ", canary.name)?;
+    let Some(point) = seen.point else {
+        return writeln!(out, "out, the request has no {}", canary.key);
+    };
+    let point = point as f64 / 2f64.powi(64);
+    let model = &policy.models[canary.model].id;
+    match (seen.inside, seen.won) {
+        (false, _) => writeln!(out, "out, {point:.4} is not below {}", canary.share),
+        (true, true) => writeln!(
+            out,
+            "in, {point:.4} is below {}: {model} goes first",
+            canary.share
+        ),
+        (true, false) => writeln!(out, "in, but {model} may not serve this request"),
+    }
 }
 
 fn write_facts(candidate: &Candidate, out: &mut String) -> fmt::Result {
@@ -153,6 +193,51 @@ fn terms(score: &Score) -> String {
         let _ = write!(text, "{sign} {weight:.2} × {name} {value:.3}{mark} ");
     }
     format!("{}|", text.trim_start_matches("+ "))
+}
+
+/// What to do, in words.
+fn plan(policy: &Policy, decision: &Decision) -> String {
+    let id = |model: &usize| policy.models[*model].id.as_str();
+    let ids = |models: &[usize]| models.iter().map(id).collect::<Vec<_>>();
+    let model = id(&decision.model);
+    match &decision.plan {
+        Plan::Single => format!("ask {model}"),
+        Plan::Cascade { models, accept_at } => {
+            let models = ids(models).join(", then ");
+            format!("ask {models}; accept an answer from confidence {accept_at}")
+        }
+        Plan::Ensemble {
+            models,
+            combine,
+            judge,
+        } => {
+            let judge = judge.as_ref().map_or(model, id);
+            let how = match combine {
+                Combine::Majority => "what most say counts".to_owned(),
+                Combine::BestOf => format!("{judge} picks the best answer"),
+                Combine::Merge => format!("{judge} writes one answer from theirs"),
+            };
+            format!("ask {} at once; {how}", ids(models).join(", "))
+        }
+        Plan::Speculative {
+            fast,
+            slow,
+            prefer: Prefer::Fast,
+            wait_ms,
+        } => format!(
+            "ask {}; after {wait_ms} ms {}, too, and the first answer counts",
+            id(fast),
+            id(slow)
+        ),
+        Plan::Speculative {
+            fast, slow, wait_ms, ..
+        } => format!(
+            "ask {} and {} at once; the latter's answer counts if it comes within {wait_ms} ms",
+            id(fast),
+            id(slow)
+        ),
+        Plan::ToolThenModel { tool } => format!("call tool {tool}, then ask {model} with its result"),
+    }
 }
 
 fn objective(objective: Objective) -> String {

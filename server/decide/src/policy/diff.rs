@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Model, ModelIndex, Policy, Route};
+use super::{Model, ModelIndex, Policy, Route, StrongWeak};
 
 /// What changed between two policies.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -80,18 +80,39 @@ fn named_model(policy: &Policy, model: &Model) -> (Model, BTreeMap<String, f64>)
 }
 
 /// A route, its models and domain by name.
-fn named_route(policy: &Policy, route: &Route) -> (Route, Vec<String>, Option<String>) {
+fn named_route(policy: &Policy, route: &Route) -> (Route, [Vec<String>; 3], Option<String>, Option<String>) {
     let id = |model: &ModelIndex| policy.models[*model].id.clone();
-    let models = route.models.iter().map(id).collect();
+    let planned = route.plan.iter().flat_map(|plan| &plan.models);
+    let pair = route
+        .strong_weak
+        .map(|pair| vec![id(&pair.strong), id(&pair.weak)]);
+    let models = [
+        route.models.iter().map(id).collect(),
+        planned.map(id).collect(),
+        pair.unwrap_or_default(),
+    ];
+    let mut plan = route.plan.clone();
+    let mut judge = None;
+    if let Some(plan) = &mut plan {
+        plan.models.clear();
+        judge = plan.kind.take_judge().map(|model| id(&model));
+    }
     let domain = route.domain.map(|domain| policy.domains[domain].name.clone());
     (
         Route {
             models: Vec::new(),
             domain: None,
+            plan,
+            strong_weak: route.strong_weak.map(|pair| StrongWeak {
+                strong: 0,
+                weak: 0,
+                ..pair
+            }),
             ..route.clone()
         },
         models,
         domain,
+        judge,
     )
 }
 

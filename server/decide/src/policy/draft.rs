@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 use super::place::{Place, Spanned};
 use super::{CacheSettings, EvidenceSettings, Latency, PolicyTest, Price, Profile};
+use crate::canary::CanaryKey;
+use crate::plan::PlanKind;
 use crate::query::{Objective, Weights};
 
 /// A name where it was written.
@@ -18,7 +20,8 @@ pub(super) struct Draft {
     pub(super) aliases: Vec<(Name, Vec<Name>)>,
     pub(super) default: Vec<Name>,
     pub(super) profile: Option<Name>,
-    pub(super) profiles: Vec<(Name, Profile)>,
+    /// Each profile with its models, which are still names.
+    pub(super) profiles: Vec<DraftProfile>,
     pub(super) domains: Vec<DraftDomain>,
     pub(super) routes: Vec<DraftRoute>,
     pub(super) other_examples: Vec<Name>,
@@ -26,7 +29,9 @@ pub(super) struct Draft {
     pub(super) weights: Option<Weights>,
     pub(super) expected_output_tokens: Option<u64>,
     pub(super) prefer_families: Vec<String>,
+    pub(super) difficulty: Option<String>,
     pub(super) cache: CacheSettings,
+    pub(super) canaries: Vec<DraftCanary>,
     pub(super) tests: Vec<DraftTest>,
 }
 
@@ -65,6 +70,40 @@ pub(super) struct DraftRoute {
     pub(super) models: Vec<Name>,
     pub(super) select: Option<Objective>,
     pub(super) expected_output_tokens: Option<u64>,
+    pub(super) plan: Option<DraftPlan>,
+    pub(super) strong_weak: Option<DraftPair>,
+}
+
+#[derive(Debug)]
+pub(super) struct DraftPair {
+    pub(super) strong: Name,
+    pub(super) weak: Name,
+    pub(super) threshold: f64,
+}
+
+#[derive(Debug)]
+pub(super) struct DraftPlan {
+    /// Without its judge, which is still a name.
+    pub(super) kind: PlanKind,
+    pub(super) models: Vec<Name>,
+    pub(super) judge: Option<Name>,
+    pub(super) at: Place,
+}
+
+#[derive(Debug)]
+pub(super) struct DraftProfile {
+    pub(super) name: Name,
+    pub(super) profile: Profile,
+    pub(super) models: Vec<Name>,
+}
+
+#[derive(Debug)]
+pub(super) struct DraftCanary {
+    pub(super) name: Name,
+    pub(super) model: Name,
+    pub(super) share: f64,
+    pub(super) route: Option<Name>,
+    pub(super) key: CanaryKey,
 }
 
 #[derive(Debug, Default)]
@@ -79,6 +118,7 @@ pub(super) struct Wanted {
     pub(super) route: Option<Name>,
     pub(super) domain: Option<Name>,
     pub(super) profile: Option<Name>,
+    pub(super) canary: Option<Name>,
     /// The model and the fallbacks.
     pub(super) models: Vec<Name>,
 }

@@ -2,7 +2,10 @@
 //! imported policy is held to the same rules as our own. Reports everything that does not hold; the policy that it
 //! returns is only meant to be used when nothing was reported as an error.
 
+mod canaries;
 mod names;
+mod pairs;
+mod plans;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,14 +29,13 @@ pub(super) fn link(draft: &Draft, checksum: String, report: &mut Report) -> Poli
     let default = linker.models_of(&draft.default);
     let profile = draft.profile.as_ref().and_then(|name| linker.profile(name));
     let routes: Vec<Route> = draft.routes.iter().map(|route| linker.route(route)).collect();
+    let canaries = linker.canaries(draft);
     let tests = draft.tests.iter().map(|test| linker.test(test)).collect();
-    let profiles = all_profiles(
-        draft
-            .profiles
-            .iter()
-            .map(|(_, profile)| profile.clone())
-            .collect(),
-    );
+    let own = draft.profiles.iter().map(|own| Profile {
+        models: linker.models_of(&own.models),
+        ..own.profile.clone()
+    });
+    let profiles = all_profiles(own.collect());
     let models = draft
         .models
         .iter()
@@ -55,10 +57,12 @@ pub(super) fn link(draft: &Draft, checksum: String, report: &mut Report) -> Poli
             .map(|example| example.value.clone())
             .collect(),
         evidence: draft.evidence.clone(),
+        difficulty: draft.difficulty.clone(),
         weights: draft.weights,
         expected_output_tokens: draft.expected_output_tokens,
         prefer_families: draft.prefer_families.clone(),
         cache: draft.cache.clone(),
+        canaries,
         tests,
     }
 }
@@ -81,6 +85,9 @@ struct Linker<'a> {
     domains: Index,
     routes: Index,
     profiles: Index,
+    canaries: Index,
+    /// Whether the policy has outcomes to learn difficulty from.
+    has_outcomes: bool,
 }
 
 impl<'a> Linker<'a> {
@@ -88,7 +95,11 @@ impl<'a> Linker<'a> {
         names::unusable(draft, report);
         let models = index_names("model", draft.models.iter().map(|model| &model.id), report);
         names::same_route(draft, report);
-        let mut profiles = index_names("profile", draft.profiles.iter().map(|(name, _)| name), report);
+        let mut profiles = index_names(
+            "profile",
+            draft.profiles.iter().map(|profile| &profile.name),
+            report,
+        );
         for profile in builtin_profiles() {
             let next = profiles.len();
             profiles.entry(profile.name).or_insert(next);
@@ -104,6 +115,8 @@ impl<'a> Linker<'a> {
                 .map(|(at, r)| (r.name.value.clone(), at))
                 .collect(),
             profiles,
+            canaries: index_names("canary", draft.canaries.iter().map(|canary| &canary.name), report),
+            has_outcomes: draft.difficulty.is_some(),
             report,
         }
     }
@@ -231,6 +244,7 @@ impl<'a> Linker<'a> {
     }
 
     fn route(&mut self, route: &super::draft::DraftRoute) -> Route {
+        let models = self.models_of(&route.models);
         Route {
             name: route.name.value.clone(),
             domain: route.domain.as_ref().and_then(|name| self.domain(name)),
@@ -240,9 +254,14 @@ impl<'a> Linker<'a> {
                 .iter()
                 .map(|example| example.value.clone())
                 .collect(),
-            models: self.models_of(&route.models),
             select: route.select,
             expected_output_tokens: route.expected_output_tokens,
+            plan: route.plan.as_ref().map(|plan| self.plan(plan, &models)),
+            strong_weak: route
+                .strong_weak
+                .as_ref()
+                .and_then(|pair| self.pair(pair, &models)),
+            models,
         }
     }
 
@@ -277,6 +296,7 @@ impl<'a> Linker<'a> {
         wanted.route.as_ref().map(|name| self.route_index(name));
         wanted.domain.as_ref().map(|name| self.domain(name));
         wanted.profile.as_ref().map(|name| self.profile(name));
+        wanted.canary.as_ref().map(|name| self.canary(name));
         for name in &wanted.models {
             self.model_index(name);
         }

@@ -66,16 +66,19 @@ fn unreachable(draft: &Draft, report: &mut Report) {
     let mut used: BTreeSet<&str> = draft.default.iter().map(|name| name.value.as_str()).collect();
     let listed = draft.aliases.iter().map(|(_, names)| names);
     let listed = listed.chain(draft.routes.iter().map(|route| &route.models));
+    let listed = listed.chain(draft.profiles.iter().map(|own| &own.models));
     for names in listed.chain(draft.domains.iter().map(|domain| &domain.models)) {
         used.extend(names.iter().map(|name| name.value.as_str()));
     }
-    let profiles = all_profiles(
-        draft
-            .profiles
-            .iter()
-            .map(|(_, profile)| profile.clone())
-            .collect(),
-    );
+    used.extend(draft.canaries.iter().map(|canary| canary.model.value.as_str()));
+    let profiles = all_profiles(draft.profiles.iter().map(|own| own.profile.clone()).collect());
+    // A profile with a list of its own takes nothing else.
+    let closed: BTreeSet<&str> = draft
+        .profiles
+        .iter()
+        .filter(|own| !own.models.is_empty())
+        .map(|own| own.name.value.as_str())
+        .collect();
     // Any size is near some band, and callers may ask for any profile.
     let in_profile = |model: &DraftModel| {
         profiles.iter().any(|profile| {
@@ -84,7 +87,7 @@ fn unreachable(draft: &Draft, report: &mut Report) {
                 .iter()
                 .all(|wanted| model.capabilities.contains(wanted));
             let banded = profile.min_parameters_b.is_some() || profile.max_parameters_b.is_some();
-            able && (model.parameters_b.is_some() || !banded)
+            able && !closed.contains(profile.name.as_str()) && (model.parameters_b.is_some() || !banded)
         })
     };
     for model in written(draft).filter(|model| !used.contains(model.id.value.as_str()) && !in_profile(model))
@@ -184,7 +187,7 @@ fn alike(draft: &Draft, report: &mut Report) {
         .map(|model| &model.id)
         .chain(draft.aliases.iter().map(|(name, _)| name));
     names_alike(models, report);
-    names_alike(draft.profiles.iter().map(|(name, _)| name), report);
+    names_alike(draft.profiles.iter().map(|own| &own.name), report);
     names_alike(draft.domains.iter().map(|domain| &domain.name), report);
     names_alike(draft.routes.iter().map(|route| &route.name), report);
 }

@@ -2,16 +2,18 @@
 //! Problems that only meaning shows (weights that are all zero, a band that holds no size) are reported here.
 
 mod models;
+mod plan;
 mod testing;
 
 use super::catalogue;
-use super::draft::{Draft, DraftDomain, DraftRoute};
+use super::draft::{Draft, DraftCanary, DraftDomain, DraftPair, DraftProfile, DraftRoute};
 use super::fields::{Fields, number};
 use super::place::Report;
 use super::shape::check::check;
 use super::shape::{self, Kind};
 use super::tree::Node;
-use super::{CacheSettings, EvidenceSettings, Profile};
+use super::{CacheSettings, EvidenceSettings, PreferSize, Profile};
+use crate::canary::CanaryKey;
 use crate::query::{Objective, Weights};
 
 pub(super) use models::model;
@@ -59,21 +61,26 @@ pub(super) fn lower(root: &Node, report: &mut Report) -> Draft {
     if let Some(fields) = file.object("evidence", &shape::EVIDENCE) {
         draft.evidence = evidence(&fields);
     }
+    draft.difficulty = file
+        .object("difficulty", &shape::DIFFICULTY)
+        .and_then(|fields| fields.text("outcomes"));
     if let Some(fields) = file.object("cache", &shape::CACHE) {
         draft.cache = cache(&fields);
+    }
+    for fields in file.objects("canary", &shape::CANARY) {
+        draft.canaries.extend(canary(&fields, report));
     }
     for fields in file.objects("tests", &shape::TEST) {
         draft.tests.push(testing::test(&fields, report));
     }
     // Grammar without effect yet: `check` has refused every value but the one that means off.
-    for off in ["llm", "rules", "sessions", "health", "canary", "shadow"] {
+    for off in ["llm", "rules", "sessions", "health", "shadow"] {
         file.get(off);
     }
     draft
 }
 
 fn route(fields: &Fields<'_>, report: &mut Report) -> DraftRoute {
-    fields.get("plan");
     DraftRoute {
         name: fields.spanned("name").unwrap_or_default(),
         domain: fields.spanned("domain"),
@@ -82,7 +89,20 @@ fn route(fields: &Fields<'_>, report: &mut Report) -> DraftRoute {
         models: fields.spanned_list("models"),
         select: objective(fields, "select", report),
         expected_output_tokens: fields.integer("expected_output_tokens"),
+        plan: plan::plan(fields, "plan", report),
+        strong_weak: strong_weak(fields),
     }
+}
+
+/// `select: {strong, weak, threshold}`.
+fn strong_weak(fields: &Fields<'_>) -> Option<DraftPair> {
+    let pair = fields.object("select", &shape::STRONG_WEAK)?;
+    let (strong, weak) = (pair.spanned("strong"), pair.spanned("weak"));
+    Some(DraftPair {
+        threshold: pair.number("threshold")?,
+        strong: strong?,
+        weak: weak?,
+    })
 }
 
 fn domain(fields: &Fields<'_>) -> DraftDomain {
@@ -93,7 +113,7 @@ fn domain(fields: &Fields<'_>) -> DraftDomain {
     }
 }
 
-fn profile(fields: &Fields<'_>, report: &mut Report) -> Option<(super::draft::Name, Profile)> {
+fn profile(fields: &Fields<'_>, report: &mut Report) -> Option<DraftProfile> {
     let name = fields.spanned("name")?;
     let profile = Profile {
         name: name.value.clone(),
@@ -103,6 +123,12 @@ fn profile(fields: &Fields<'_>, report: &mut Report) -> Option<(super::draft::Na
         capabilities: fields.texts("capabilities"),
         prefer_families: fields.texts("prefer_families"),
         select: objective(fields, "select", report),
+        prefer_size: fields.text("prefer_size").and_then(|word| match word.as_str() {
+            "smallest" => Some(PreferSize::Smallest),
+            "largest" => Some(PreferSize::Largest),
+            _ => None,
+        }),
+        models: Vec::new(),
     };
     if let (Some(min), Some(max)) = (profile.min_parameters_b, profile.max_parameters_b)
         && (min > max || (min == max && !profile.max_inclusive))
@@ -111,7 +137,36 @@ fn profile(fields: &Fields<'_>, report: &mut Report) -> Option<(super::draft::Na
         let hint = "`min_parameters_b` is inclusive, `max_parameters_b` is not unless `max_inclusive: true`";
         report.error("out-of-range", &fields.place("max_parameters_b"), message, hint);
     }
-    Some((name, profile))
+    Some(DraftProfile {
+        name,
+        profile,
+        models: fields.spanned_list("models"),
+    })
+}
+
+fn canary(fields: &Fields<'_>, report: &mut Report) -> Option<DraftCanary> {
+    let (name, model, route) = (
+        fields.spanned("name"),
+        fields.spanned("model"),
+        fields.spanned("route"),
+    );
+    let share = fields.number("share");
+    let key = match fields.spanned("key") {
+        None => CanaryKey::default(),
+        Some(key) => CanaryKey::parse(&key.value).unwrap_or_else(|| {
+            let message = format!("`{}` is nothing that keeps requests together", key.value);
+            let hint = "write `request_id`, `caller.session_id`, `caller.tenant` or `caller.labels.NAME`";
+            report.error("bad-key", &key.at, message, hint);
+            CanaryKey::default()
+        }),
+    };
+    Some(DraftCanary {
+        name: name?,
+        model: model?,
+        share: share?,
+        route,
+        key,
+    })
 }
 
 fn evidence(fields: &Fields<'_>) -> EvidenceSettings {

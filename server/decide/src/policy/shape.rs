@@ -2,20 +2,26 @@
 //! readers: [`check`](check::check) tells an author what is wrong, [`json_schema`] tells an editor what is right.
 //! What needs two places at once (a name that must exist elsewhere) is not shape; `link` checks it.
 
+mod canary;
 pub(super) mod check;
+mod difficulty;
 mod foreign;
 mod later;
 mod models;
+mod plan;
 mod routing;
 mod schema;
 mod testing;
 
 pub use schema::json_schema;
 
+pub(super) use canary::CANARY;
+pub(super) use difficulty::{DIFFICULTY, STRONG_WEAK};
 pub(super) use foreign::{
     OLLM, OLLM_ROUTING, PLANO, PLANO_ALIAS, PLANO_PREFERENCE, PLANO_PROVIDER, PLANO_SELECTION,
 };
 pub(super) use models::{CATALOGUE_FILE, LATENCY, MODEL, PRICE};
+pub(super) use plan::{CASCADE, ENSEMBLE, PLAN, SPECULATIVE, TOOL_THEN_MODEL};
 pub(super) use routing::{CACHE, DOMAIN, EVIDENCE, OTHER, POLICY, PROFILE, ROUTE, WEIGHTS};
 pub(super) use testing::{ATTEMPT, MESSAGE, PREFERENCES, REQUEST, REQUIREMENTS, TEST, WANT};
 
@@ -130,6 +136,11 @@ const fn object(name: &'static str, doc: &'static str, fields: &'static [Field])
         open: false,
         later: None,
     }
+}
+
+/// An object that needs exactly one of these keys.
+const fn exactly_one(object: Object, one_of: &'static [&'static str]) -> Object {
+    Object { one_of, ..object }
 }
 
 const fn optional(name: &'static str, doc: &'static str, kind: Kind) -> Field {

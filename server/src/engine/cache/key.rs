@@ -16,8 +16,12 @@ pub(super) fn request_key(
 ) -> Key {
     let mut hash = Canonical(blake3::Hasher::new_keyed(secret));
     hash.text(&snapshot.policy.checksum);
-    hash.bytes(&snapshot.routes_fingerprint);
+    hash.bytes(&snapshot.evidence_fingerprint);
     hash.query(query);
+    // Of what keeps requests together only this reaches a decision; it keeps conversations on one entry.
+    for inside in snapshot.policy.canaries_of(query) {
+        hash.number(u64::from(inside));
+    }
     let Conversation { messages } = conversation;
     hash.count(messages.len());
     for message in messages {
@@ -68,6 +72,7 @@ impl Canonical {
 
     fn query(&mut self, query: &Query) {
         let Query {
+            request_id: _, // only a canary reads it
             input_tokens,
             expected_output_tokens,
             turns,
@@ -156,7 +161,7 @@ impl Canonical {
     }
 
     fn caller(&mut self, caller: &Caller) {
-        // The session is left out: no setting of a policy reads it, and it would keep equal questions apart.
+        // The session is left out: only a canary reads it, and it would keep equal questions apart.
         let Caller {
             tenant,
             tier,

@@ -11,6 +11,8 @@ const HOUR: Duration = Duration::from_secs(3600);
 
 fn cached(model: usize) -> Cached {
     let decision = Decision {
+        plan: signalbox_decide::Plan::Single,
+        canary: None,
         model,
         fallbacks: vec![],
         source: Source::Embedding,
@@ -26,6 +28,7 @@ fn cached(model: usize) -> Cached {
     Cached {
         decision: Arc::new(decision),
         scores: Arc::new(RouteScores::default()),
+        difficulty: None,
     }
 }
 

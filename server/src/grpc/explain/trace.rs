@@ -17,7 +17,7 @@ pub(super) fn trace(policy: &Policy, explanation: &Explanation) -> v1::ExplainRe
     let candidates = explanation.rungs.iter().flat_map(|seen| {
         seen.candidates
             .iter()
-            .map(|candidate| self::candidate(policy, seen.rung, candidate))
+            .map(|candidate| self::candidate(policy, seen, candidate))
     });
     let without_winner = match &explanation.without_winner {
         Some(Ok(next)) => Some(v1::Counterfactual {
@@ -57,6 +57,14 @@ pub(super) fn step(probe: Probe, evidence: &Evidence, took: Option<Duration>) ->
             Answer::NotAsked => ("nothing".to_owned(), false),
             Answer::Failed { detail, .. } => (detail.clone(), true),
         },
+        Probe::Difficulty(_) => match &evidence.difficulty {
+            Answer::Got(score) => (
+                format!("harder than {:.1} % of the labelled prompts", score * 100.0),
+                false,
+            ),
+            Answer::NotAsked => ("nothing".to_owned(), false),
+            Answer::Failed { detail, .. } => (detail.clone(), true),
+        },
     };
     let answer_duration = took.map(to_proto::duration);
     v1::Step {
@@ -92,7 +100,7 @@ fn routes(policy: &Policy, scores: &RouteScores) -> Vec<v1::RouteTrace> {
     routes.chain([trace(OTHER, None, scores.other)]).collect()
 }
 
-fn candidate(policy: &Policy, rung: Rung, candidate: &Candidate) -> v1::Candidate {
+fn candidate(policy: &Policy, seen: &RungSeen, candidate: &Candidate) -> v1::Candidate {
     let refusals = candidate.refusals.iter().map(|refusal| v1::Refusal {
         code: refusal.code().to_owned(),
         detail: refusal.to_string(),
@@ -101,9 +109,12 @@ fn candidate(policy: &Policy, rung: Rung, candidate: &Candidate) -> v1::Candidat
         model_id: policy.models[candidate.model].id.clone(),
         eligible: candidate.refusals.is_empty(),
         refusals: refusals.collect(),
-        terms: candidate.score.as_ref().map(terms).unwrap_or_default(),
+        terms: family(seen, candidate)
+            .into_iter()
+            .chain(candidate.score.iter().flat_map(terms))
+            .collect(),
         score: candidate.score.map(|score| score.total),
-        rung: source_of(rung).into(),
+        rung: source_of(seen.rung).into(),
     }
 }
 
@@ -115,6 +126,16 @@ fn source_of(rung: Rung) -> v1::DecisionSource {
         Rung::Route | Rung::Domain => v1::DecisionSource::Embedding,
         Rung::Default => v1::DecisionSource::Default,
     }
+}
+
+/// Where a candidate's family stands among the preferred ones. It goes before the sum, so it has no weight in it.
+fn family(seen: &RungSeen, candidate: &Candidate) -> Option<v1::ScoreTerm> {
+    let families = seen.families as f64;
+    (seen.families > 0).then(|| v1::ScoreTerm {
+        name: "family".to_owned(),
+        value: Some(to_proto::rounded(1.0 - candidate.family_rank as f64 / families)),
+        ..v1::ScoreTerm::default()
+    })
 }
 
 /// In the order in which they are summed.

@@ -3,6 +3,8 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::plan::{Combine, Plan, PlanKind, PlanSpec, Prefer};
+use crate::policy::StrongWeak;
 use crate::query::{Attempt, AttemptOutcome, Weights};
 
 fn weights() -> impl Strategy<Value = Weights> {
@@ -51,7 +53,36 @@ fn requests() -> impl Strategy<Value = Query> {
 }
 
 fn answers() -> impl Strategy<Value = Evidence> {
-    (0.0f32..0.5, 0.0f32..0.5).prop_map(|(code, text)| scores(&[code, text]))
+    (0.0f32..0.5, 0.0f32..0.5, 0.0f64..1.0).prop_map(|(code, text, difficulty)| Evidence {
+        difficulty: Answer::Got(difficulty),
+        ..scores(&[code, text])
+    })
+}
+
+/// Any plan that a policy may give route 0, whose models are 0, 1 and 3.
+fn plans() -> impl Strategy<Value = PlanSpec> {
+    let kinds = prop_oneof![
+        (0.0f64..1.0).prop_map(|accept_at| PlanKind::Cascade { accept_at }),
+        (
+            prop::option::of(2usize..4),
+            prop::option::of(prop::sample::select(vec![0usize, 1, 2, 3]))
+        )
+            .prop_map(|(n, judge)| PlanKind::Ensemble {
+                n,
+                combine: Combine::BestOf,
+                judge
+            }),
+        Just(PlanKind::Speculative {
+            prefer: Prefer::Fast,
+            wait_ms: 100
+        }),
+        Just(PlanKind::ToolThenModel { tool: "t".into() }),
+    ];
+    let models = prop::sample::subsequence(vec![0usize, 1, 3], 2..=3);
+    (kinds, prop::option::of(models)).prop_map(|(kind, models)| PlanSpec {
+        models: models.unwrap_or_default(),
+        kind,
+    })
 }
 
 proptest! {
@@ -59,7 +90,8 @@ proptest! {
 
     #[test]
     fn it_ends_and_asks_no_probe_twice(query in requests(), answers in answers()) {
-        let policy = policy();
+        let mut policy = policy();
+        policy.routes[0].strong_weak = Some(StrongWeak { strong: 0, weak: 1, threshold: 0.5 });
         let mut evidence = Evidence::default();
         let mut asked = Vec::new();
         while let Step::Ask(probe) = decide(&policy, &query, &evidence) {
@@ -68,6 +100,7 @@ proptest! {
             match probe {
                 Probe::ExactCache => evidence.cache = answers.cache.clone(),
                 Probe::Embedding => evidence.embedding = answers.embedding.clone(),
+                Probe::Difficulty(_) => evidence.difficulty = answers.difficulty.clone(),
             }
         }
     }
@@ -89,6 +122,30 @@ proptest! {
     }
 
     #[test]
+    fn no_plan_repeats_a_model_or_holds_one_that_may_not_serve(
+        query in requests(), evidence in answers(), plan in plans(),
+    ) {
+        let mut policy = policy();
+        policy.routes[0].models = vec![0, 1, 3];
+        policy.routes[0].plan = Some(plan);
+        if let Ok(decision) = done(&policy, &query, &evidence) {
+            let mut models = decision.plan.models(decision.model);
+            prop_assert_eq!(models[0], decision.model);
+            models.extend(&decision.fallbacks);
+            let judge = match decision.plan { Plan::Ensemble { judge, .. } => judge, _ => None };
+            for &index in models.iter().chain(&judge) {
+                let model = &policy.models[index];
+                prop_assert!(!query.attempts.iter().any(|a| a.model_id == model.id));
+                prop_assert!(model.tiers.is_empty() || model.tiers.contains(&query.caller.tier));
+            }
+            let all = models.len();
+            models.sort_unstable();
+            models.dedup();
+            prop_assert_eq!(models.len(), all);
+        }
+    }
+
+    #[test]
     fn explain_agrees_with_decide(query in requests(), evidence in answers()) {
         let policy = policy();
         let explained = explain(&policy, &query, &evidence).unwrap();
@@ -103,6 +160,21 @@ proptest! {
             *w = Weights { latency: w.latency * factor, cost: w.cost * factor, quality: w.quality * factor };
         }
         prop_assert_eq!(done(&policy, &query, &evidence), done(&policy, &scaled, &evidence));
+        // The same weights as the policy's, a route's or a profile's instead of the request's.
+        let at = |w: Option<Weights>| {
+            let mut policies = vec![policy.clone(), policy.clone(), policy.clone()];
+            policies[0].weights = w;
+            policies[1].routes[0].select = w.map(Objective::Weights);
+            policies[2].profiles.iter_mut().for_each(|p| p.select = w.map(Objective::Weights));
+            policies
+        };
+        let (own, theirs) = (query.preferences.weights, scaled.preferences.weights);
+        let mut silent = query.clone();
+        silent.preferences.weights = None;
+        for (one, two) in at(own).iter().zip(&at(theirs)) {
+            let models = |policy| done(policy, &silent, &evidence).map(|d| (d.model, d.fallbacks.clone()));
+            prop_assert_eq!(models(one), models(two));
+        }
     }
 
     #[test]
@@ -110,7 +182,7 @@ proptest! {
         let policy = policy();
         let query = Query { read_cache: true, ..Query::default() };
         if let Ok(decision) = done(&policy, &query, &evidence) {
-            let cached = Evidence { cache: Answer::Got(Some(decision.clone())), embedding: Answer::NotAsked };
+            let cached = Evidence { cache: Answer::Got(Some(decision.clone())), ..Evidence::default() };
             prop_assert_eq!(done(&policy, &query, &cached).unwrap(), decision);
         }
     }

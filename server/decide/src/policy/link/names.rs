@@ -62,7 +62,7 @@ fn twice(what: &str, name: &Name, line: u32, report: &mut Report) {
 pub(super) fn unusable(draft: &Draft, report: &mut Report) {
     let models = draft.models.iter().map(|model| ("a model", &model.id));
     let aliases = draft.aliases.iter().map(|(name, _)| ("an alias", name));
-    let profiles = draft.profiles.iter().map(|(name, _)| ("a profile", name));
+    let profiles = draft.profiles.iter().map(|own| ("a profile", &own.name));
     let domains = draft.domains.iter().map(|domain| ("a domain", &domain.name));
     let routes = draft.routes.iter().map(|route| ("a route", &route.name));
     for (what, name) in models.chain(aliases).chain(profiles).chain(domains).chain(routes) {

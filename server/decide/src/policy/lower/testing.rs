@@ -61,6 +61,7 @@ fn request_of(fields: &Fields<'_>, report: &mut Report) -> Query {
     modalities.sort();
     modalities.dedup();
     Query {
+        request_id: fields.text("request_id").unwrap_or_default(),
         input_tokens: fields.integer("input_tokens").unwrap_or(0),
         expected_output_tokens: fields.integer("expected_output_tokens"),
         modalities,
@@ -134,6 +135,9 @@ fn want_of(fields: &Fields<'_>) -> (Want, Wanted) {
     let want = Want {
         route: fields.text("route"),
         model: fields.text("model"),
+        canary: fields.text("canary"),
+        plan: fields.text("plan"),
+        plan_models: list("plan_models"),
         source: fields.text("source"),
         domain: fields.text("domain"),
         profile: fields.text("profile"),
@@ -143,11 +147,13 @@ fn want_of(fields: &Fields<'_>) -> (Want, Wanted) {
         probes: list("probes"),
     };
     let mut models = fields.spanned_list("fallbacks");
+    models.extend(fields.spanned_list("plan_models"));
     models.extend(fields.spanned("model"));
     let wanted = Wanted {
         route: fields.spanned("route").filter(|route| route.value != "other"),
         domain: fields.spanned("domain"),
         profile: fields.spanned("profile"),
+        canary: fields.spanned("canary"),
         models,
     };
     (want, wanted)

@@ -3,8 +3,8 @@
 
 use super::testing::REQUIREMENTS;
 use super::{
-    FILLED, ID, ID_OR_IDS, Kind, Later, NAME, Object, SHARE, WEIGHTS, Word, defaults, object, optional,
-    required, some, word,
+    FILLED, ID_OR_IDS, Kind, Later, NAME, Object, SHARE, WEIGHTS, Word, defaults, exactly_one, object,
+    optional, required, word,
 };
 
 const fn refused(object: Object, what: &'static str, instead: &'static str) -> Object {
@@ -12,10 +12,6 @@ const fn refused(object: Object, what: &'static str, instead: &'static str) -> O
         later: Some(Later { what, instead }),
         ..object
     }
-}
-
-const fn exactly_one(object: Object, one_of: &'static [&'static str]) -> Object {
-    Object { one_of, ..object }
 }
 
 static USE: Object = exactly_one(
@@ -70,74 +66,6 @@ pub(super) static RULE: Object = refused(
     "rules are",
     "remove them, or write `rules: []`",
 );
-
-pub(super) static STRONG_WEAK: Object = refused(
-    object(
-        "strong_weak",
-        "Two models: the weak one where it probably does as well.",
-        &[
-            required("strong", "The dear and good model.", ID),
-            required("weak", "The cheap one.", ID),
-            required(
-                "threshold",
-                "Probability above which the strong one is used.",
-                SHARE,
-            ),
-        ],
-    ),
-    "a choice between a strong and a weak model is",
-    "write `order`, `cheapest`, `fastest`, `best` or weights",
-);
-
-static CASCADE: Object = object(
-    "cascade",
-    "The next model where the answer is not good enough.",
-    &[required(
-        "accept_at",
-        "Confidence from which an answer is accepted.",
-        SHARE,
-    )],
-);
-static ENSEMBLE: Object = object(
-    "ensemble",
-    "Several models answer, one answer is made of theirs.",
-    &[required("models", "Who answers.", some(&ID))],
-);
-static SPECULATIVE: Object = object(
-    "speculative",
-    "A fast model starts, a better one takes over.",
-    &[required("draft", "The fast model.", ID)],
-);
-static TOOL_THEN_MODEL: Object = object(
-    "tool_then_model",
-    "A tool first, then a model that reads its answer.",
-    &[required("tool", "Name of the tool.", NAME)],
-);
-static PLANS: Object = refused(
-    exactly_one(
-        object(
-            "plan",
-            "A plan of several steps.",
-            &[
-                optional("cascade", "Try in order.", Kind::Object(&CASCADE)),
-                optional("ensemble", "Ask several.", Kind::Object(&ENSEMBLE)),
-                optional("speculative", "Start early.", Kind::Object(&SPECULATIVE)),
-                optional(
-                    "tool_then_model",
-                    "Ask a tool first.",
-                    Kind::Object(&TOOL_THEN_MODEL),
-                ),
-            ],
-        ),
-        &["cascade", "ensemble", "speculative", "tool_then_model"],
-    ),
-    "plans other than `single` are",
-    "remove the key, or write `plan: single`",
-);
-pub(super) const PLAN: Kind = Kind::Either(&[
-    Kind::Words(&[word("single", "One model answers.")]),
-    Kind::Object(&PLANS),
-]);
 
 pub(super) static SEMANTIC: Object = object(
     "semantic",
@@ -197,21 +125,6 @@ const SECONDS: Kind = Kind::Integer {
     min: 1,
     max: 31_536_000,
 };
-
-pub(super) static CANARY: Object = refused(
-    object(
-        "canary",
-        "A share of the traffic for a new model.",
-        &[
-            required("name", "Unique name.", NAME),
-            required("model", "The new model.", ID),
-            required("share", "Share of the requests that get it.", SHARE),
-            optional("route", "Only for this route.", NAME),
-        ],
-    ),
-    "canaries are",
-    "remove them, or write `canary: []`",
-);
 
 pub(super) static SHADOW: Object = refused(
     object(

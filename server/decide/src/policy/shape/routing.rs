@@ -1,7 +1,10 @@
 //! The file as a whole, and what decides: profiles, domains, routes, evidence, weights, cache.
 
-use super::later::{CANARY, HEALTH, LLM, PLAN, RULE, SEMANTIC, SESSIONS, SHADOW, STRONG_WEAK};
+use super::canary::CANARY;
+use super::difficulty::{DIFFICULTY_FIELD, STRONG_WEAK};
+use super::later::{HEALTH, LLM, RULE, SEMANTIC, SESSIONS, SHADOW};
 use super::models::{ALIASES, MODELS};
+use super::plan::PLAN_OR_SINGLE;
 use super::testing::TEST;
 use super::{
     FILLED, Field, ID, ID_OR_IDS, Kind, NAME, Object, SHARE, TOKENS, Word, defaults, list, object, optional,
@@ -70,8 +73,22 @@ pub(in crate::policy) static PROFILE: Object = object(
             list(&FILLED),
         ),
         optional("select", "How to choose among the models of the band.", OBJECTIVE),
+        optional(
+            "prefer_size",
+            "Sizes wanted first where families and `select` leave a choice; models of unknown size go last.",
+            Kind::Words(SIZES),
+        ),
+        optional(
+            "models",
+            "The models to choose among, in order of preference, then of fallback; by default the whole catalogue.",
+            some(&ID),
+        ),
     ],
 );
+const SIZES: &[Word] = &[
+    word("smallest", "Fewest parameters first."),
+    word("largest", "Most parameters first."),
+];
 const BILLIONS: Kind = Kind::Number {
     min: 0.0,
     max: 1e6,
@@ -122,7 +139,7 @@ pub(in crate::policy) static ROUTE: Object = object(
         defaults(
             "plan",
             "How the chosen models work together.",
-            PLAN,
+            PLAN_OR_SINGLE,
             r#""single""#,
         ),
     ],
@@ -227,6 +244,7 @@ pub(in crate::policy) static POLICY: Object = object(
         ),
         optional("other", "What belongs to no route.", Kind::Object(&OTHER)),
         optional("evidence", "How sure a route must be.", Kind::Object(&EVIDENCE)),
+        DIFFICULTY_FIELD,
         optional("llm", "The embedded language model.", Kind::Object(&LLM)),
         optional(
             "rules",

@@ -2,7 +2,7 @@
 
 use super::routing::{OBJECTIVE, WEIGHTS};
 use super::{
-    FILLED, ID, Kind, Object, SHARE, TOKENS, Text, Word, list, object, optional, required, some, word,
+    FILLED, ID, Kind, NAME, Object, SHARE, TOKENS, Text, Word, list, object, optional, required, some, word,
 };
 
 pub(in crate::policy) static MESSAGE: Object = object(
@@ -110,6 +110,7 @@ pub(in crate::policy) static REQUEST: Object = object(
     "request",
     "The rest of the request; everything may be left out.",
     &[
+        optional("request_id", "The caller's id, which a canary may read.", FILLED),
         optional("model", "An id or an alias that the caller asks for.", ID),
         optional("profile", "A profile that the caller asks for.", FILLED),
         optional("tier", "The caller's tier.", FILLED),
@@ -139,6 +140,13 @@ pub(in crate::policy) static WANT: Object = object(
     &[
         optional("route", "Name of the route, or `other` for none.", FILLED),
         optional("model", "Id of the model.", ID),
+        optional("canary", "Name of the canary whose model it is.", NAME),
+        optional("plan", "Kind of the plan.", Kind::Words(PLANS)),
+        optional(
+            "plan_models",
+            "Ids of the plan's models, in order, all of them.",
+            list(&ID),
+        ),
         optional("source", "Who decides.", Kind::Words(SOURCES)),
         optional("domain", "Name of the domain.", FILLED),
         optional("profile", "Name of the profile.", FILLED),
@@ -164,6 +172,13 @@ pub(in crate::policy) static WANT: Object = object(
         ),
     ],
 );
+const PLANS: &[Word] = &[
+    word("single", "One model answers."),
+    word("cascade", "Cheap first."),
+    word("ensemble", "Several at once."),
+    word("speculative", "A race."),
+    word("tool_then_model", "A tool first."),
+];
 const SOURCES: &[Word] = &[
     word("direct", "The model that the caller named."),
     word("alias", "The alias that the caller named."),
@@ -177,6 +192,7 @@ const SOURCES: &[Word] = &[
 const PROBES: &[Word] = &[
     word("exact_cache", "Was exactly this request decided before?"),
     word("embedding", "How probable is each route by the embedding?"),
+    word("difficulty", "How much does the prompt need the strong model?"),
 ];
 
 pub(in crate::policy) static TEST: Object = Object {

@@ -1,0 +1,112 @@
+//! The example policies: their own tests pass, and fail when the method that they show is switched off.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use signalbox_server::policy_test::{self, TestReport};
+use signalbox_server::store::Compiler;
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/policies")
+}
+
+fn text(name: &str) -> String {
+    fs::read_to_string(folder().join(name)).unwrap()
+}
+
+/// Runs a text as if it stood in the examples' folder.
+fn tested(compiler: &Compiler, name: &str, text: &str) -> TestReport {
+    let source = folder().join(name);
+    let (snapshot, _) = compiler
+        .compile(text.as_bytes(), &source.display().to_string(), None)
+        .unwrap_or_else(|found| panic!("{name}: {found:#?}"));
+    policy_test::run(&snapshot)
+}
+
+#[test]
+fn the_tests_of_every_example_pass() {
+    let compiler = Compiler::new().unwrap();
+    let mut names: Vec<String> = fs::read_dir(folder())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.ends_with(".yaml"))
+        .collect();
+    names.sort();
+    for name in names {
+        let report = tested(&compiler, &name, &text(&name));
+        let failed: Vec<_> = report.results.iter().filter(|r| !r.failures.is_empty()).collect();
+        assert!(failed.is_empty(), "{name}: {failed:#?}");
+        assert!(report.passed() > 0, "{name} has no tests");
+    }
+}
+
+/// A method of an example, and the same text without it.
+const SWITCHED_OFF: &[(&str, &str, &str)] = &[
+    ("plans.yaml", "plan: {cascade: {accept_at: 0.8}}", "plan: single"),
+    (
+        "plans.yaml",
+        "plan: {ensemble: {n: 2, combine: best_of, judge: judge}}",
+        "plan: single",
+    ),
+    (
+        "plans.yaml",
+        "plan: {speculative: {prefer: slow, wait_ms: 900}}",
+        "plan: single",
+    ),
+    ("profiles.yaml", ", prefer_size: largest", ""),
+    ("profiles.yaml", ", prefer_size: smallest", ""),
+    (
+        "profiles.yaml",
+        ", models: [private, llama3.1:70b, mistral:7b]",
+        "",
+    ),
+    ("profiles.yaml", ", prefer_families: [mistral, llama]", ""),
+    ("profiles.yaml", "profile: general\nmodels", "models"),
+    ("profiles.yaml", "max_inclusive: true, ", ""),
+    ("objectives.yaml", "select: order", "select: cheapest"),
+    ("objectives.yaml", "    select: cheapest", "    select: order"),
+    ("objectives.yaml", "    select: fastest", "    select: order"),
+    ("objectives.yaml", "    select: best", "    select: order"),
+    (
+        "objectives.yaml",
+        "select: {latency: 1, quality: 0.2}",
+        "select: order",
+    ),
+    ("objectives.yaml", "weights: {cost: 0.3, quality: 0.7}\n", ""),
+    (
+        "objectives.yaml",
+        "name: thrifty, select: cheapest",
+        "name: thrifty",
+    ),
+    (
+        "canary.yaml",
+        "share: 0.2, route: summaries",
+        "share: 0, route: summaries",
+    ),
+    (
+        "difficulty.yaml",
+        "select: {strong: strong, weak: weak, threshold: 0.6}",
+        "select: order",
+    ),
+    (
+        "plans.yaml",
+        "plan: {tool_then_model: {tool: inventory_lookup}}",
+        "plan: single",
+    ),
+];
+
+#[test]
+fn an_example_fails_without_the_method_that_it_shows() {
+    let compiler = Compiler::new().unwrap();
+    for (name, method, without) in SWITCHED_OFF {
+        let whole = text(name);
+        assert!(whole.contains(method), "{name}: {method}");
+        let report = tested(&compiler, name, &whole.replace(method, without));
+        assert!(
+            report.failed() > 0,
+            "{name}: every test passes without `{method}`"
+        );
+    }
+}
