@@ -4,7 +4,7 @@
 //! cosine to its name or a clause of its description. With no (or too few) examples this is the whole classifier; with
 //! some it is a prior. In a policy too large for regression the examples are averaged into the headline.
 
-use crate::linear::{Linear, Postings, dot};
+use crate::linear::{Linear, Postings, add_scaled, dot};
 use crate::reader::Reader;
 use crate::training::RouteText;
 use crate::vocabulary::{Features, HALF, ROOT_HALF};
@@ -15,6 +15,9 @@ const CLAUSE: f32 = 0.5;
 /// Weights of the word and character cosines.
 const WORDS: f32 = 0.25;
 const CHARACTERS: f32 = 0.5;
+/// A prior up to this weight (10 examples a route or more) takes the mean clause for the best one: that costs half a
+/// point of accuracy and saves a fifth of a decision. With few examples it would cost up to five points.
+const LIGHT: f32 = 1.6;
 /// Policies with more routes are compared by headline alone: a clause each would cost milliseconds a request.
 const CLAUSES_UP_TO: usize = 256;
 
@@ -94,6 +97,24 @@ impl Descriptions {
         for (route, row) in headlines.dense.chunks_exact(self.dims).enumerate() {
             linear.add_dense(route, row, scale * headlines.weights[route] / HALF);
         }
+        if scale <= LIGHT {
+            self.fold_clauses(linear, scale);
+        }
+    }
+
+    /// Has the mean of a route's clauses stand for the best one, which is not linear.
+    fn fold_clauses(&mut self, linear: &mut Linear, scale: f32) {
+        let mut start = 0;
+        for (route, &end) in self.ends.iter().enumerate() {
+            let clauses = self.clauses[start..end].chunks_exact(self.dims);
+            let mut mean = vec![0.0; self.dims];
+            clauses.for_each(|clause| add_scaled(&mut mean, clause, 1.0));
+            let length = dot(&mean, &mean).sqrt().max(1e-9);
+            linear.add_dense(route, &mean, scale * CLAUSE / HALF / length);
+            start = end;
+        }
+        self.clauses = Vec::new();
+        self.ends = Vec::new();
     }
 
     /// Adds `scale` times each route's nearness to `out`, one value per route.
