@@ -336,3 +336,24 @@ fn eval_measures_a_set_and_writes_its_predictions() {
         2
     );
 }
+
+/// The numbers of a decision change with the classifier; the manual must show those of today.
+#[test]
+fn the_readme_shows_what_the_binary_really_prints() {
+    let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md");
+    let readme = fs::read_to_string(readme).unwrap();
+    let prompt = "write a python function that parses dates";
+    for (args, flag) in [
+        (vec!["route", prompt], ""),
+        (vec!["route", prompt, "--explain"], " --explain"),
+    ] {
+        let (code, stdout, _) = run(&args);
+        assert_eq!(code, 0);
+        let mut shown = format!("    $ target/release/signalbox route \"{prompt}\"{flag}\n");
+        for line in stdout.lines() {
+            shown += format!("    {line}").trim_end();
+            shown.push('\n');
+        }
+        assert!(readme.contains(&shown), "README.md should show:\n{shown}");
+    }
+}
