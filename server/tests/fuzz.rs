@@ -162,12 +162,12 @@ fn inline_routes() -> impl Strategy<Value = Vec<RoutePreference>> {
             })
             .into()
     });
-    let odd = (text(), text(), texts()).prop_map(move |(name, text, ids)| route(name, text, ids));
+    let odd = || (text(), text(), texts()).prop_map(move |(name, text, ids)| route(name, text, ids));
     prop_oneof![
         50 => Just(Vec::new()),
         2 => good,
-        1 => prop::collection::vec(odd.clone(), 1..4),
-        1 => prop::collection::vec(odd, 60..70),
+        1 => prop::collection::vec(odd(), 1..4),
+        1 => prop::collection::vec(odd(), 60..70),
     ]
 }
 

@@ -18,8 +18,8 @@ use tokio::sync::Semaphore;
 use crate::engine::EngineError;
 use crate::store::Snapshot;
 
-/// Sets of routes kept ready.
-pub const KEPT: usize = 64;
+/// Sets of routes kept ready. Each holds about 2 MB, most of it the weights of its classifier, and a copy of the policy.
+pub const KEPT: usize = 32;
 /// Sets compiled at a time.
 pub const AT_ONCE: usize = 2;
 /// Sets being compiled or waiting for it; at 0.1 s each the last one waits less than a second.

@@ -10,7 +10,7 @@ use tonic::Code;
 use tonic_types::StatusExt as _;
 
 use crate::errors::check;
-use crate::support::{POLICY, Server, ask, name, version};
+use crate::support::{Server, ask, name, version};
 
 fn route(name: &str, description: &str, ids: &[&str]) -> v1::RoutePreference {
     v1::RoutePreference {
@@ -76,7 +76,10 @@ async fn inline_routes_decide_this_request_and_no_other() {
             server.engine.store().current().unwrap().policy.checksum.clone()
         )
     );
-    let sum = client.route(with("what is 17 times 23?", two())).await.unwrap();
+    let sum = client
+        .route(with("multiply the numbers 17 and 23", two()))
+        .await
+        .unwrap();
     assert_eq!(
         (sum.route.as_str(), sum.model_id.as_str()),
         ("sums", "acme/small")
@@ -190,7 +193,7 @@ async fn explain_says_the_same_of_a_request_and_of_its_decision() {
         let names: Vec<&str> = explained.routes.iter().map(|r| r.name.as_str()).collect();
         assert_eq!(names, ["poems", "sums", "other"]);
         assert_eq!(settled(explained.decision.unwrap()), settled(routed.clone()));
-        assert_eq!(explained.runner_up.unwrap().route.is_empty(), false);
+        assert!(!explained.runner_up.unwrap().route.is_empty());
         assert!(explained.text.contains("sums"), "{}", explained.text);
     }
     let yaml = v1::ExplainRequest {
@@ -263,7 +266,7 @@ async fn whatever_other_requests_bring_every_request_is_answered_as_if_it_were_a
         "write a haiku about rain",
         "translate this sentence into french",
         "implement a parser in rust",
-        "what is 17 times 23?",
+        "multiply the numbers 17 and 23",
     ];
     let ask_as = |set: usize, prompt: usize, tenant: bool, cache: i32| v1::RouteRequest {
         caller: Some(v1::Caller {
@@ -302,5 +305,4 @@ async fn whatever_other_requests_bring_every_request_is_answered_as_if_it_were_a
             assert_eq!(settled(answer.unwrap()), alone[set * prompts.len() + prompt]);
         }
     }
-    assert!(POLICY.contains("translation"));
 }

@@ -320,12 +320,11 @@ fn a_successful_attempt_excludes_nothing() {
 #[test]
 fn a_request_id_is_kept_or_generated() {
     let id = |text: &str| {
-        asked(v1::RouteRequest {
+        let request = v1::RouteRequest {
             request_id: text.into(),
             ..request()
-        })
-        .unwrap()
-        .0
+        };
+        asked(request, Violations::default()).unwrap().0
     };
     assert_eq!(id("mine"), "mine");
     assert_eq!(Uuid::parse_str(&id("")).unwrap().get_version_num(), 7);
