@@ -85,7 +85,7 @@ impl Snapshot {
     }
 
     /// The same with another `policy`, which is this one with a request's routes ([`Policy::with_inline`]). Trains a
-    /// classifier on them, which takes about 0.1 s. `identity` must differ for different routes and different snapshots.
+    /// classifier on them, which takes 0.1 to 0.5 s. `identity` must differ for different routes and different snapshots.
     pub(crate) fn with_inline(&self, policy: Policy, identity: [u8; 32]) -> Snapshot {
         let set = training_set(&policy);
         Snapshot {
