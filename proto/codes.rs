@@ -62,7 +62,7 @@ pub mod reason {
     pub const DRAINING: &str = "DRAINING";
     /// `expected_checksum` is not the checksum in force (`ABORTED`).
     pub const CHECKSUM_MISMATCH: &str = "CHECKSUM_MISMATCH";
-    /// Too many requests are in flight (`RESOURCE_EXHAUSTED`).
+    /// Too many requests are in flight, or too many new sets of inline routes (`RESOURCE_EXHAUSTED`).
     pub const OVERLOADED: &str = "OVERLOADED";
     /// The message is above the limit (`RESOURCE_EXHAUSTED`).
     pub const MESSAGE_TOO_LARGE: &str = "MESSAGE_TOO_LARGE";

@@ -2,6 +2,7 @@
 //! Called by `grpc` and the command line; each probe lives in a file of its own below.
 
 pub mod cache;
+pub mod inline;
 pub mod ring;
 
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use uuid::Uuid;
 
 use crate::conversation::Conversation;
 use crate::engine::cache::{Cached, DecisionCache, Key};
+use crate::engine::inline::InlineRoutes;
 use crate::engine::ring::{Record, Ring};
 use crate::store::{Snapshot, Store};
 
@@ -91,6 +93,12 @@ pub enum EngineError {
         /// The checksum wanted.
         want: String,
     },
+    /// Too many requests with routes of their own are being made ready.
+    #[error("too many new sets of inline routes at once; retry in a moment")]
+    InlineOverload,
+    /// Making a request's own routes ready failed: a defect.
+    #[error("the inline routes could not be made ready")]
+    InlineFailed,
     /// The ladder refused.
     #[error(transparent)]
     Refused(#[from] Refused),
@@ -122,12 +130,18 @@ pub struct Engine {
     store: Arc<Store>,
     cache: DecisionCache,
     ring: Arc<Ring>,
+    inline: InlineRoutes,
 }
 
 impl Engine {
     /// An engine on a policy store, with a cache and a ring of recent decisions.
     pub fn new(store: Arc<Store>, cache: DecisionCache, ring: Arc<Ring>) -> Self {
-        Engine { store, cache, ring }
+        Engine {
+            store,
+            cache,
+            ring,
+            inline: InlineRoutes::default(),
+        }
     }
 
     /// The policy store.
@@ -145,12 +159,26 @@ impl Engine {
         &self.ring
     }
 
-    /// Decides one request. A few microseconds on a hit, about 50 for a short prompt otherwise.
+    /// Policies with the routes of single requests.
+    pub fn inline(&self) -> &InlineRoutes {
+        &self.inline
+    }
+
+    /// Decides one request by the policy in force. A few microseconds on a hit, about 50 for a short prompt otherwise.
     ///
     /// # Errors
     /// See [`EngineError`].
-    pub fn route(&self, mut asked: Asked) -> Result<Decided, EngineError> {
-        let snapshot = self.snapshot(&asked)?;
+    pub fn route(&self, asked: Asked) -> Result<Decided, EngineError> {
+        let snapshot = self.snapshot(asked.min_policy_version, &asked.policy_checksum)?;
+        self.route_by(snapshot, asked)
+    }
+
+    /// Decides one request by `snapshot`, which [`Engine::snapshot`] gave, or which was made from it with the request's
+    /// routes.
+    ///
+    /// # Errors
+    /// `Refused`.
+    pub fn route_by(&self, snapshot: Arc<Snapshot>, mut asked: Asked) -> Result<Decided, EngineError> {
         asked.query.read_cache = asked.cache == CacheMode::Use;
         let caching = snapshot.policy.cache.enabled && asked.cache != CacheMode::Bypass;
         let key = caching.then(|| self.cache.key(&asked.query, &asked.conversation, &snapshot));
@@ -210,24 +238,23 @@ impl Engine {
         })
     }
 
-    /// The loaded policy, if it is one that the request accepts.
+    /// The loaded policy, if it has at least version `min_version` and the checksum, which may be empty for any.
     ///
     /// # Errors
     /// `NoPolicy`, `Behind`, `OtherPolicy`.
-    pub fn snapshot(&self, asked: &Asked) -> Result<Arc<Snapshot>, EngineError> {
+    pub fn snapshot(&self, min_version: u64, checksum: &str) -> Result<Arc<Snapshot>, EngineError> {
         let snapshot = self.store.current().ok_or(EngineError::NoPolicy)?;
         let policy = &snapshot.policy;
-        if policy.version < asked.min_policy_version {
+        if policy.version < min_version {
             return Err(EngineError::Behind {
                 have: policy.version,
-                want: asked.min_policy_version,
+                want: min_version,
             });
         }
-        if !asked.policy_checksum.is_empty() && asked.policy_checksum != policy.checksum {
-            let want = asked.policy_checksum.clone();
+        if !checksum.is_empty() && !checksum.eq_ignore_ascii_case(&policy.checksum) {
             return Err(EngineError::OtherPolicy {
                 have: policy.checksum.clone(),
-                want,
+                want: checksum.to_ascii_lowercase(),
             });
         }
         Ok(snapshot)

@@ -9,10 +9,12 @@ use signalbox_api::v1;
 use signalbox_api::v1::router_service_server::RouterService;
 use tonic::{Request, Response, Status};
 
-use crate::engine::Engine;
+use crate::engine::{Asked, Engine, EngineError};
 use crate::grpc::access::Access;
 use crate::grpc::to_proto::Frame;
+use crate::grpc::violations::Violations;
 use crate::metrics;
+use crate::store::Snapshot;
 use crate::watcher::PolicySource;
 
 pub mod access;
@@ -41,11 +43,11 @@ impl Grpc {
         }
     }
 
-    fn decide(&self, request: v1::RouteRequest) -> Result<v1::RouteResponse, Status> {
+    async fn decide(&self, request: v1::RouteRequest) -> Result<v1::RouteResponse, Status> {
         let start = Instant::now();
-        supported(&request)?;
-        let (request_id, asked) = from_proto::asked(request).map_err(status::invalid)?;
-        let decided = self.engine.route(asked).map_err(status::engine)?;
+        let base = self.accepted(&request);
+        let (request_id, asked, snapshot) = self.read(request, base).await?;
+        let decided = self.engine.route_by(snapshot, asked).map_err(status::engine)?;
         let took = start.elapsed();
         metrics::decision(
             decided.decision.source.as_str(),
@@ -67,20 +69,47 @@ impl Grpc {
             frame,
         ))
     }
-}
 
-/// Refuses what this version would have to ignore.
-fn supported(request: &v1::RouteRequest) -> Result<(), Status> {
-    if request.route_preferences.is_empty() {
-        return Ok(());
+    /// The policy in force, if it is one that the request accepts.
+    fn accepted(&self, request: &v1::RouteRequest) -> Result<Arc<Snapshot>, EngineError> {
+        self.engine
+            .snapshot(request.min_policy_version, &request.policy_checksum)
     }
-    Err(status::not_supported("route_preferences"))
+
+    /// The request's id, the request in the engine's terms, and what decides it: `base`, or `base` with the routes that the
+    /// request brings. Bad fields go before whatever is wrong with `base`.
+    async fn read(
+        &self,
+        request: v1::RouteRequest,
+        base: Result<Arc<Snapshot>, EngineError>,
+    ) -> Result<(String, Asked, Arc<Snapshot>), Status> {
+        let (mut wrong, mut inline) = (Violations::default(), None);
+        if let Ok(base) = &base
+            && !request.route_preferences.is_empty()
+        {
+            match self
+                .engine
+                .inline()
+                .find(base, &from_proto::inline_routes(&request))
+            {
+                Ok(found) => inline = Some(found),
+                Err(problems) => wrong.diagnostics(problems),
+            }
+        }
+        let (request_id, asked) = from_proto::asked(request, wrong).map_err(status::invalid)?;
+        let base = base.map_err(status::engine)?;
+        let snapshot = match inline {
+            Some(found) => self.engine.inline().ready(found).await.map_err(status::engine)?,
+            None => base,
+        };
+        Ok((request_id, asked, snapshot))
+    }
 }
 
 #[tonic::async_trait]
 impl RouterService for Grpc {
     async fn route(&self, request: Request<v1::RouteRequest>) -> Result<Response<v1::RouteResponse>, Status> {
-        self.decide(request.into_inner()).map(Response::new)
+        self.decide(request.into_inner()).await.map(Response::new)
     }
 
     async fn explain(

@@ -109,7 +109,7 @@ fn every_input_that_a_policy_can_read_is_part_of_the_key() {
     let snapshot = engine.store().current().unwrap();
     let key = |asked: &Asked| engine.cache().key(&asked.query, &asked.conversation, &snapshot);
     let base = asked("write a python function");
-    let changes: [fn(&mut Asked); 17] = [
+    let changes: [fn(&mut Asked); 18] = [
         |a| a.query.input_tokens += 1,
         |a| a.query.expected_output_tokens = Some(0),
         |a| a.query.turns += 1,
@@ -125,6 +125,7 @@ fn every_input_that_a_policy_can_read_is_part_of_the_key() {
         |a| a.query.caller.tenant = "t".into(),
         |a| a.query.caller.tier = "t".into(),
         |a| drop(a.query.caller.labels.insert("t".into(), String::new())),
+        |a| a.query.inline_routes = true,
         |a| a.conversation.messages[0].content.push(' '),
         |a| a.conversation.messages[0].has_tool_calls = true,
     ];

@@ -139,6 +139,38 @@ fn preferences() -> impl Strategy<Value = Option<Preferences>> {
     prop::option::weighted(0.3, all)
 }
 
+/// Seldom any: a few sets that hold, which come again and again, and all kinds that do not.
+fn inline_routes() -> impl Strategy<Value = Vec<RoutePreference>> {
+    let route = |name: String, description: String, model_ids| RoutePreference {
+        name,
+        description,
+        model_ids,
+    };
+    let good = (0usize..20).prop_map(move |set| {
+        let described = [
+            ("code", "writing python functions"),
+            ("words", "translating into German"),
+        ];
+        let known = vec!["openai/gpt-5".to_owned()];
+        described
+            .map(|(name, text)| {
+                route(
+                    format!("{name}-{set}"),
+                    format!("{text}, kind {set}"),
+                    known.clone(),
+                )
+            })
+            .into()
+    });
+    let odd = || (text(), text(), texts()).prop_map(move |(name, text, ids)| route(name, text, ids));
+    prop_oneof![
+        50 => Just(Vec::new()),
+        2 => good,
+        1 => prop::collection::vec(odd(), 1..4),
+        1 => prop::collection::vec(odd(), 60..70),
+    ]
+}
+
 fn requests() -> impl Strategy<Value = RouteRequest> {
     let attempt = (text(), -1i32..8, number());
     let attempt = attempt.prop_map(|(model_id, outcome, confidence)| Attempt {
@@ -146,11 +178,6 @@ fn requests() -> impl Strategy<Value = RouteRequest> {
         outcome,
         confidence,
     });
-    let inline = RoutePreference {
-        name: "a".into(),
-        description: "b".into(),
-        model_ids: vec!["c".into()],
-    };
     let names = (
         rare(text()),
         rare(text()),
@@ -164,7 +191,7 @@ fn requests() -> impl Strategy<Value = RouteRequest> {
     });
     let rest = (
         prop_oneof![8 => Just(Vec::new()), 1 => prop::collection::vec(attempt, 1..3)],
-        prop_oneof![50 => Just(Vec::new()), 1 => Just(vec![inline])],
+        inline_routes(),
         -1i32..5,
         prop_oneof![20 => Just(0u64), 1 => any::<u64>()],
         tokens(),
@@ -205,7 +232,7 @@ async fn any_request_gets_a_decision_or_a_clear_error() {
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]);
     let mut runner = TestRunner::new_with_rng(Config::default(), rng);
     let strategy = requests();
-    let mut seen = BTreeSet::new();
+    let (mut seen, mut inline) = (BTreeSet::new(), 0);
     for _ in 0..REQUESTS {
         let request = strategy.new_tree(&mut runner).unwrap().current();
         match service.route(Request::new(request.clone())).await {
@@ -219,6 +246,14 @@ async fn any_request_gets_a_decision_or_a_clear_error() {
                     "{response:?}"
                 );
                 assert!(!response.reason.is_empty());
+                let routes = &request.route_preferences;
+                if !routes.is_empty() && !response.route.is_empty() {
+                    inline += 1;
+                    assert!(
+                        routes.iter().any(|own| own.name == response.route),
+                        "{response:?}"
+                    );
+                }
             }
             Err(status) => {
                 seen.insert(status.code() as i32);
@@ -242,8 +277,8 @@ async fn any_request_gets_a_decision_or_a_clear_error() {
         Code::FailedPrecondition,
         Code::PermissionDenied,
         Code::Unavailable,
-        Code::Unimplemented,
     ];
+    assert!(inline > 100, "only {inline} decisions by inline routes");
     for code in wanted {
         assert!(
             seen.contains(&(code as i32)),

@@ -171,7 +171,7 @@ impl<'a> Ladder<'a> {
 
     /// Rung 5. A decision that already lost something is not looked up, because such decisions are never stored.
     fn cached(&self, evidence: &Evidence) -> Result<Option<Arc<Decision>>, Stop> {
-        let useful = self.policy.cache.enabled && !self.policy.routes.is_empty() && self.lost.is_empty();
+        let useful = self.policy.cache.enabled && !self.policy.scored().is_empty() && self.lost.is_empty();
         if !useful || !self.query.read_cache {
             return Ok(None);
         }
@@ -184,7 +184,8 @@ impl<'a> Ladder<'a> {
 
     /// Rung 6, first half: what the evidence says; `None` when there is none.
     fn weigh(&mut self, evidence: &Evidence) -> Result<Option<Finding>, Stop> {
-        if self.policy.routes.is_empty() {
+        // A request whose own routes are not at hand must not be decided as if it had none.
+        if self.policy.scored().is_empty() && !self.query.inline_routes {
             return Ok(None);
         }
         match &evidence.embedding {

@@ -50,23 +50,24 @@ pub enum Answer<T> {
 pub struct Evidence {
     /// `Got(None)` is a miss.
     pub cache: Answer<Option<Arc<Decision>>>,
-    /// Probabilities of the policy's routes.
+    /// Probabilities of the routes in question.
     pub embedding: Answer<Arc<RouteScores>>,
     /// For the one route that was asked about: the share of the labelled prompts that are easier, 0..=1.
     pub difficulty: Answer<f64>,
 }
 
-/// Calibrated probabilities of the policy's routes and of none of them; together they sum to 1.
+/// Calibrated probabilities of the routes in [`scored`](crate::Policy::scored) and of none of them; together they sum to
+/// 1. Indexes here are positions among those.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RouteScores {
-    /// By route, in policy order, 0..=1.
+    /// By route, in their order, 0..=1.
     pub routes: Vec<f32>,
     /// Of no route, 0..=1.
     pub other: f32,
     /// Least probability that decides where the policy sets no `evidence.threshold`.
     pub default_threshold: f32,
     /// The route that the conversation was on before its last user turn.
-    pub held: Option<RouteIndex>,
+    pub held: Option<usize>,
     /// Whether the last user turn only closes the conversation.
     pub closing: bool,
     /// Which part of a long prompt was decisive: `whole`, `head` or `tail`.

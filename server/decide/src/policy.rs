@@ -8,6 +8,7 @@ mod draft;
 mod fields;
 mod hints;
 mod import;
+mod inline;
 mod link;
 mod lint;
 mod load;
@@ -23,6 +24,7 @@ use crate::canary::Canary;
 use crate::plan::PlanSpec;
 use crate::query::{Objective, Weights};
 
+pub use inline::{InlineRoute, MOST_BYTES, MOST_ROUTES};
 pub use load::{Loaded, checksum, load};
 pub use shape::json_schema;
 
@@ -52,6 +54,9 @@ pub struct Policy {
     pub domains: Vec<Domain>,
     /// Routes, in file order.
     pub routes: Vec<Route>,
+    /// Index of the first route that evidence compares. 0, except where a request brings routes of its own: they stand
+    /// after the policy's, which only rules still use.
+    pub scored_from: RouteIndex,
     /// Examples of what belongs to no route.
     pub other_examples: Vec<String>,
     /// How sure evidence must be, and where it comes from.
@@ -279,6 +284,11 @@ impl Policy {
     /// The model with this id.
     pub fn model(&self, id: &str) -> Option<ModelIndex> {
         self.models.iter().position(|m| m.id == id)
+    }
+
+    /// The routes that evidence compares.
+    pub fn scored(&self) -> &[Route] {
+        &self.routes[self.scored_from..]
     }
 
     /// The profile with this name.

@@ -31,6 +31,8 @@ pub struct Query {
     pub caller: Caller,
     /// What was already tried for this request.
     pub attempts: Vec<Attempt>,
+    /// Whether the request brings routes of its own. Then a policy without them cannot decide by routes: it asks.
+    pub inline_routes: bool,
     /// Whether a cached decision may answer; false for `BYPASS` and `REFRESH`.
     pub read_cache: bool,
 }

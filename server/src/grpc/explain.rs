@@ -16,7 +16,7 @@ use crate::engine::ring::Record;
 use crate::engine::{CacheStatus, EngineError, Settled, settle};
 use crate::grpc::to_proto::{self, Frame};
 use crate::grpc::violations::Violations;
-use crate::grpc::{Grpc, admin, blocking, from_proto, status, supported};
+use crate::grpc::{Grpc, admin, blocking, status};
 use crate::store::Snapshot;
 
 mod trace;
@@ -54,12 +54,11 @@ async fn request_now(
     include_prompt: bool,
     start: Instant,
 ) -> Result<v1::ExplainResponse, Status> {
-    supported(&request)?;
-    let (request_id, mut asked) = from_proto::asked(request).map_err(status::invalid)?;
-    let snapshot = match policy_yaml {
-        Some(yaml) => Arc::new(compile(grpc, yaml).await?),
-        None => grpc.engine.snapshot(&asked).map_err(status::engine)?,
+    let base = match policy_yaml {
+        Some(yaml) => Ok(Arc::new(compile(grpc, yaml).await?)),
+        None => grpc.accepted(&request),
     };
+    let (request_id, mut asked, snapshot) = grpc.read(request, base).await?;
     asked.query.read_cache = false;
     let Settled {
         outcome,
@@ -127,13 +126,8 @@ async fn earlier(
             let evidence = evidence_under(&record, &snapshot);
             (snapshot.policy, evidence)
         }
-        None => {
-            let gone = "was made by a policy that has been replaced and is no longer held";
-            (
-                record.policy.upgrade().ok_or_else(|| unknown(gone))?,
-                record.evidence.clone(),
-            )
-        }
+        None => own(grpc, &record)
+            .ok_or_else(|| unknown("was made by a policy that has been replaced and is no longer held"))?,
     };
     let query = Query {
         read_cache: false,
@@ -141,7 +135,7 @@ async fn earlier(
     };
     let explanation = match signalbox_decide::explain(&policy, &query, &evidence) {
         Ok(explanation) => explanation,
-        Err(probe) => return Ok(undecidable(probe)),
+        Err(probe) => return Ok(undecidable(probe, record.query.inline_routes)),
     };
     let frame = Frame {
         decision_id: id,
@@ -193,6 +187,17 @@ fn checked(id: &str, include_prompt: bool) -> Result<Uuid, Violations> {
     }
 }
 
+/// The policy that made a decision, with the evidence. Where the request's own routes are no longer held, the policy that
+/// they were added to, without the scores that were about them.
+fn own(grpc: &Grpc, record: &Record) -> Option<(Arc<Policy>, Evidence)> {
+    if let Some(policy) = record.policy.upgrade() {
+        return Some((policy, record.evidence.clone()));
+    }
+    let current = grpc.engine.store().current()?;
+    let added_to = record.query.inline_routes && record.checksum == current.policy.checksum;
+    added_to.then(|| (current.policy.clone(), evidence_under(record, &current)))
+}
+
 /// Scores mean nothing for other routes than those they were made for.
 fn evidence_under(record: &Record, snapshot: &Snapshot) -> Evidence {
     let mut evidence = record.evidence.clone();
@@ -204,14 +209,22 @@ fn evidence_under(record: &Record, snapshot: &Snapshot) -> Evidence {
 }
 
 /// No decision, and what is missing for one.
-fn undecidable(probe: Probe) -> v1::ExplainResponse {
+fn undecidable(probe: Probe, inline: bool) -> v1::ExplainResponse {
+    let (path, whose) = if inline {
+        (
+            "route_preferences",
+            "the request's own routes, which are not kept,",
+        )
+    } else {
+        ("routes", "this policy's routes")
+    };
     let detail = format!(
-        "this policy's routes need `{}` of the prompt, whose text is not kept; explain the request itself instead",
+        "{whose} need `{}` of the prompt, whose text is not kept; explain the request itself instead",
         probe.as_str()
     );
-    let text = format!("undecidable: routes: {detail}\n");
+    let text = format!("undecidable: {path}: {detail}\n");
     let undecidable = vec![v1::Undecidable {
-        path: "routes".to_owned(),
+        path: path.to_owned(),
         detail,
     }];
     v1::ExplainResponse {

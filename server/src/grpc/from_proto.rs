@@ -3,6 +3,7 @@
 
 use signalbox_api::v1;
 use signalbox_decide::Query;
+use signalbox_decide::policy::InlineRoute;
 use signalbox_decide::query::{
     Attempt, AttemptOutcome, Caller, Objective, Preferences, Requirements, Weights, estimate_tokens,
 };
@@ -24,12 +25,22 @@ const MAX_ENTRIES: usize = 64;
 const MAX_SECONDS: u64 = 315_576_000_000;
 const NANOS_IN_A_SECOND: u32 = 1_000_000_000;
 
-/// The request's id, generated when there is none, and the request in the engine's terms.
+/// The routes that the request brings, as they came: only a policy can tell whether they hold.
+pub(crate) fn inline_routes(request: &v1::RouteRequest) -> Vec<InlineRoute<'_>> {
+    let routes = request.route_preferences.iter().map(|route| InlineRoute {
+        name: &route.name,
+        description: &route.description,
+        model_ids: &route.model_ids,
+    });
+    routes.collect()
+}
+
+/// The request's id, generated when there is none, and the request in the engine's terms. `wrong` is what has been found
+/// of its routes.
 ///
 /// # Errors
 /// Every field that is wrong.
-pub(crate) fn asked(request: v1::RouteRequest) -> Result<(String, Asked), Violations> {
-    let mut wrong = Violations::default();
+pub(crate) fn asked(request: v1::RouteRequest, mut wrong: Violations) -> Result<(String, Asked), Violations> {
     wrong.text("request_id", &request.request_id, MAX_NAME_BYTES);
     let model = named("model", request.model, &mut wrong).filter(|model| model != "auto");
     let profile = named("profile", request.profile, &mut wrong);
@@ -54,6 +65,7 @@ pub(crate) fn asked(request: v1::RouteRequest) -> Result<(String, Asked), Violat
         preferences: preferences(request.preferences.unwrap_or_default(), &mut wrong),
         caller: caller(request.caller.unwrap_or_default(), &mut wrong),
         attempts: attempts(request.attempts, &mut wrong),
+        inline_routes: !request.route_preferences.is_empty(),
         read_cache: false,
     };
     let cache = match v1::CacheMode::try_from(request.cache) {

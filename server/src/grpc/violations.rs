@@ -3,6 +3,7 @@
 
 use std::fmt::Display;
 
+use signalbox_decide::Diagnostic;
 use tonic_types::FieldViolation;
 
 /// Violations kept; more are only counted. Far more than fit into an error's details.
@@ -25,6 +26,21 @@ impl Violations {
                 .push(FieldViolation::new(field.to_string(), description));
         } else {
             self.omitted += 1;
+        }
+    }
+
+    /// Adds what was found about parts of the request by the code that checks policies.
+    pub(crate) fn diagnostics(&mut self, found: Vec<Diagnostic>) {
+        for Diagnostic {
+            path, message, hint, ..
+        } in found
+        {
+            let description = if hint.is_empty() {
+                message
+            } else {
+                format!("{message}; {hint}")
+            };
+            self.add(path, description);
         }
     }
 

@@ -29,10 +29,12 @@ pub struct Snapshot {
     pub policy: Arc<Policy>,
     /// Where it came from.
     pub info: PolicyInfo,
-    /// Identity of everything that scores are learned from: equal fingerprints give equal evidence.
+    /// Identity of everything that scores are learned from, a request's own routes among it: equal fingerprints give equal
+    /// evidence.
     pub evidence_fingerprint: [u8; 32],
     /// Identity of the routes' texts and the encoder, a part of the former.
     routes_fingerprint: [u8; 32],
+    encoder: Arc<Encoder>,
     classifier: Option<Arc<Classifier>>,
     learned: Learned,
 }
@@ -79,6 +81,21 @@ impl Snapshot {
         match conversation.messages.iter().rev().find(said) {
             Some(message) => Answer::Got(difficulty.score(&message.content)),
             None => failed("no user message has text that could be difficult"),
+        }
+    }
+
+    /// The same with another `policy`, which is this one with a request's routes ([`Policy::with_inline`]). Trains a
+    /// classifier on them, which takes 0.1 to 0.5 s. `identity` must differ for different routes and different snapshots.
+    pub(crate) fn with_inline(&self, policy: Policy, identity: [u8; 32]) -> Snapshot {
+        let set = training_set(&policy);
+        Snapshot {
+            info: self.info.clone(),
+            evidence_fingerprint: identity,
+            routes_fingerprint: fingerprint(&set, &self.encoder),
+            encoder: self.encoder.clone(),
+            classifier: Some(Arc::new(Classifier::compile(self.encoder.clone(), &set))),
+            learned: self.learned.clone(),
+            policy: Arc::new(policy),
         }
     }
 
@@ -185,6 +202,7 @@ impl Compiler {
                 info,
                 evidence_fingerprint: *blake3::hash(&both).as_bytes(),
                 routes_fingerprint,
+                encoder,
                 classifier,
                 learned,
             },
@@ -226,7 +244,7 @@ fn remark(code: &'static str, path: &str, message: String) -> Diagnostic {
 }
 
 fn training_set(policy: &Policy) -> TrainingSet {
-    let routes = policy.routes.iter().map(|route| RouteText {
+    let routes = policy.scored().iter().map(|route| RouteText {
         name: route.name.clone(),
         description: route.description.clone(),
         examples: route.examples.clone(),

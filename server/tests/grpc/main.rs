@@ -6,6 +6,7 @@ mod access;
 mod errors;
 mod explain;
 mod health;
+mod inline;
 mod policy;
 mod reflection;
 mod reload;

@@ -25,6 +25,7 @@ pub(super) fn find(policy: &Policy, scores: &RouteScores) -> Finding {
     };
     let other_wins = scores.other >= p;
     if !other_wins && p >= threshold {
+        let route = policy.scored_from + route;
         return Finding::Route { route, p, margin };
     }
     if !other_wins
@@ -42,7 +43,7 @@ pub(super) fn find(policy: &Policy, scores: &RouteScores) -> Finding {
 /// The most probable domain, its probability, and the distance to the next domain or `other`.
 fn best_domain(policy: &Policy, scores: &RouteScores) -> Option<(usize, f32, f32)> {
     let mut sums = vec![0f32; policy.domains.len()];
-    for (route, &p) in policy.routes.iter().zip(&scores.routes) {
+    for (route, &p) in policy.scored().iter().zip(&scores.routes) {
         if let Some(domain) = route.domain {
             sums[domain] += p;
         }

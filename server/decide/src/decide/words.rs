@@ -30,7 +30,7 @@ impl Bid<'_> {
             Rung::PolicyProfile => {
                 format!("nothing matched, so the policy's profile `{}` decides", profile())
             }
-            Rung::Default if policy.routes.is_empty() => {
+            Rung::Default if policy.scored().is_empty() => {
                 "the policy has no routes, so its default decides".to_owned()
             }
             Rung::Default => "no route matched, so the policy's default decides".to_owned(),

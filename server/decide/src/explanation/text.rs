@@ -54,7 +54,7 @@ impl Explanation {
         let mut rows: Vec<(&str, f32)> = Vec::with_capacity(scores.routes.len() + 1);
         rows.extend(
             policy
-                .routes
+                .scored()
                 .iter()
                 .map(|r| r.name.as_str())
                 .zip(scores.routes.iter().copied()),
@@ -75,7 +75,7 @@ impl Explanation {
             writeln!(
                 out,
                 "  the conversation was on `{}` before",
-                policy.routes[held].name
+                policy.scored()[held].name
             )?;
         }
         Ok(())

@@ -51,6 +51,7 @@ pub(super) fn link(draft: &Draft, checksum: String, report: &mut Report) -> Poli
         profiles,
         domains: with_models_of_routes(domains, &routes),
         routes,
+        scored_from: 0,
         other_examples: draft
             .other_examples
             .iter()
@@ -65,6 +66,12 @@ pub(super) fn link(draft: &Draft, checksum: String, report: &mut Report) -> Poli
         canaries,
         tests,
     }
+}
+
+/// Resolves the routes of a draft alone.
+pub(super) fn link_routes(draft: &Draft, report: &mut Report) -> Vec<Route> {
+    let mut linker = Linker::new(draft, report);
+    draft.routes.iter().map(|route| linker.route(route)).collect()
 }
 
 /// The file's profiles, then the built-in ones that it does not redefine.

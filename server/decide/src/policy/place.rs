@@ -16,6 +16,16 @@ pub(super) struct Place {
     pub(super) column: u32,
 }
 
+impl Place {
+    /// Where that is, in a sentence; what is in no file has no lines.
+    pub(super) fn spot(&self) -> String {
+        match self.line {
+            0 => format!("at `{}`", self.path),
+            line => format!("on line {line}"),
+        }
+    }
+}
+
 /// A value with its place.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Spanned<T> {

@@ -83,6 +83,7 @@ impl Canonical {
             preferences,
             caller,
             attempts,
+            inline_routes, // what they are is part of the evidence's fingerprint
             read_cache: _, // how to use the cache, not what to decide
         } = query;
         self.number(*input_tokens);
@@ -94,6 +95,7 @@ impl Canonical {
         self.requirements(requirements);
         self.preferences(preferences);
         self.caller(caller);
+        self.number(u64::from(*inline_routes));
         self.count(attempts.len());
         for Attempt {
             model_id,

@@ -95,7 +95,7 @@ fn routes(policy: &Policy, scores: &RouteScores) -> Vec<v1::RouteTrace> {
             .map(|domain| policy.domains[domain].name.clone())
             .unwrap_or_default(),
     };
-    let routes = policy.routes.iter().zip(&scores.routes);
+    let routes = policy.scored().iter().zip(&scores.routes);
     let routes = routes.map(|(route, &p)| trace(&route.name, route.domain, p));
     routes.chain([trace(OTHER, None, scores.other)]).collect()
 }
@@ -159,7 +159,7 @@ fn runner_up(policy: &Policy, explanation: &Explanation) -> Option<v1::RunnerUp>
     let model = explanation.rungs.last().filter(|seen| seen.won).and_then(second);
     let route = explanation.scores.as_deref().and_then(|scores| {
         let names = policy
-            .routes
+            .scored()
             .iter()
             .map(|route| route.name.as_str())
             .chain([OTHER]);

@@ -18,14 +18,16 @@ fn request() -> v1::RouteRequest {
 fn given(change: impl FnOnce(&mut v1::RouteRequest)) -> Asked {
     let mut request = request();
     change(&mut request);
-    asked(request).unwrap_or_else(|wrong| panic!("{wrong:?}")).1
+    asked(request, Violations::default())
+        .unwrap_or_else(|wrong| panic!("{wrong:?}"))
+        .1
 }
 
 /// The fields that are wrong after a change to a good request.
 fn wrong(change: impl FnOnce(&mut v1::RouteRequest)) -> Vec<String> {
     let mut request = request();
     change(&mut request);
-    let wrong = asked(request).err().unwrap_or_default();
+    let wrong = asked(request, Violations::default()).err().unwrap_or_default();
     wrong.list.into_iter().map(|violation| violation.field).collect()
 }
 
@@ -318,12 +320,11 @@ fn a_successful_attempt_excludes_nothing() {
 #[test]
 fn a_request_id_is_kept_or_generated() {
     let id = |text: &str| {
-        asked(v1::RouteRequest {
+        let request = v1::RouteRequest {
             request_id: text.into(),
             ..request()
-        })
-        .unwrap()
-        .0
+        };
+        asked(request, Violations::default()).unwrap().0
     };
     assert_eq!(id("mine"), "mine");
     assert_eq!(Uuid::parse_str(&id("")).unwrap().get_version_num(), 7);
@@ -333,6 +334,6 @@ fn a_request_id_is_kept_or_generated() {
 fn texts_are_moved_not_copied() {
     let request = request();
     let before = request.messages[0].content.as_ptr();
-    let (_, asked) = asked(request).unwrap();
+    let (_, asked) = asked(request, Violations::default()).unwrap();
     assert_eq!(asked.conversation.messages[0].content.as_ptr(), before);
 }

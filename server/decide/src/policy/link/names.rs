@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::policy::draft::{Draft, Name};
-use crate::policy::place::Report;
+use crate::policy::place::{Place, Report};
 
 /// Names and the order in which they were given.
 pub(super) type Index = BTreeMap<String, usize>;
@@ -20,14 +20,14 @@ pub(super) fn index_names<'a>(
     names: impl Iterator<Item = &'a Name>,
     report: &mut Report,
 ) -> Index {
-    let mut lines = BTreeMap::new();
+    let mut places: BTreeMap<&String, &Place> = BTreeMap::new();
     let mut index = Index::new();
     // A missing name has been reported as such.
     for (at, name) in names.enumerate().filter(|(_, name)| !name.value.is_empty()) {
-        match lines.get(&name.value) {
-            Some(line) => twice(what, name, *line, report),
+        match places.get(&name.value) {
+            Some(first) => twice(what, name, first, report),
             None => {
-                lines.insert(&name.value, name.at.line);
+                places.insert(&name.value, &name.at);
                 index.insert(name.value.clone(), at);
             }
         }
@@ -37,24 +37,24 @@ pub(super) fn index_names<'a>(
 
 /// Routes must differ in more than case: a language model that is asked for one does not keep case apart.
 pub(super) fn same_route(draft: &Draft, report: &mut Report) {
-    let mut lines: BTreeMap<String, u32> = BTreeMap::new();
+    let mut places: BTreeMap<String, &Place> = BTreeMap::new();
     for name in draft
         .routes
         .iter()
         .map(|route| &route.name)
         .filter(|name| !name.value.is_empty())
     {
-        match lines.get(&name.value.to_lowercase()) {
-            Some(line) => twice("route", name, *line, report),
+        match places.get(&name.value.to_lowercase()) {
+            Some(first) => twice("route", name, first, report),
             None => {
-                lines.insert(name.value.to_lowercase(), name.at.line);
+                places.insert(name.value.to_lowercase(), &name.at);
             }
         }
     }
 }
 
-fn twice(what: &str, name: &Name, line: u32, report: &mut Report) {
-    let message = format!("the {what} `{}` is already on line {line}", name.value);
+fn twice(what: &str, name: &Name, first: &Place, report: &mut Report) {
+    let message = format!("the {what} `{}` is already {}", name.value, first.spot());
     report.error("duplicate", &name.at, message, "rename one, or make them one");
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Kind, Later, Object, Text};
 use crate::policy::hints::{did_you_mean, quoted};
-use crate::policy::place::{Report, child, item};
+use crate::policy::place::{Place, Report, child, item};
 use crate::policy::scalar::{self, Core};
 use crate::policy::tree::{Key, Node, Value};
 
@@ -198,16 +198,20 @@ fn text(node: &Node, rule: Text, path: &str, report: &mut Report) {
             "write something, or remove the key",
         );
     }
-    if let Some(most) = rule.most() {
-        let length = text.chars().count();
-        if length > most {
-            let message = format!("{length} characters are too many, the most is {most}");
-            report.error("out-of-range", &at, message, "");
-        }
-        if text.chars().any(char::is_control) {
-            let message = "a name cannot contain control characters such as line breaks".into();
-            report.error("out-of-range", &at, message, "");
-        }
+    limits(text, rule, &at, report);
+}
+
+/// Reports a text that is too long or not printable where `rule` wants that.
+pub(in crate::policy) fn limits(text: &str, rule: Text, at: &Place, report: &mut Report) {
+    let Some(most) = rule.most() else { return };
+    let length = text.chars().count();
+    if length > most {
+        let message = format!("{length} characters are too many, the most is {most}");
+        report.error("out-of-range", at, message, "");
+    }
+    if text.chars().any(char::is_control) {
+        let message = "a name cannot contain control characters such as line breaks".into();
+        report.error("out-of-range", at, message, "");
     }
 }
 
