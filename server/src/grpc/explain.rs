@@ -149,10 +149,12 @@ async fn earlier(
         cache: CacheStatus::Bypass,
         took: start.elapsed(),
     };
-    let asked = !matches!(evidence.embedding, Answer::NotAsked) && explanation.scores.is_some();
+    let scored = !matches!(evidence.embedding, Answer::NotAsked) && explanation.scores.is_some();
+    let read = !matches!(evidence.signals, Answer::NotAsked);
+    let asked = [(read, Probe::Signals), (scored, Probe::Embedding)];
+    let asked = asked.into_iter().filter(|(asked, _)| *asked);
     let mut steps: Vec<_> = asked
-        .then(|| trace::step(Probe::Embedding, &evidence, None))
-        .into_iter()
+        .map(|(_, probe)| trace::step(probe, &evidence, None))
         .collect();
     if explanation.rungs.iter().any(|seen| seen.judged.is_some()) {
         let route = explanation
@@ -205,13 +207,17 @@ fn evidence_under(record: &Record, snapshot: &Snapshot) -> Evidence {
 
 /// No decision, and what is missing for one.
 fn undecidable(probe: Probe) -> v1::ExplainResponse {
+    let path = match probe {
+        Probe::Signals => "rules",
+        Probe::ExactCache | Probe::Embedding | Probe::Difficulty(_) => "routes",
+    };
     let detail = format!(
-        "this policy's routes need `{}` of the prompt, whose text is not kept; explain the request itself instead",
+        "this policy's {path} need `{}` of the prompt, whose text is not kept; explain the request itself instead",
         probe.as_str()
     );
-    let text = format!("undecidable: routes: {detail}\n");
+    let text = format!("undecidable: {path}: {detail}\n");
     let undecidable = vec![v1::Undecidable {
-        path: "routes".to_owned(),
+        path: path.to_owned(),
         detail,
     }];
     v1::ExplainResponse {

@@ -10,4 +10,5 @@ mod policy;
 mod reflection;
 mod reload;
 mod route;
+mod rules;
 mod support;
