@@ -16,6 +16,8 @@ pub mod degraded {
     pub const LLM_UNAVAILABLE: &str = "llm_unavailable";
     /// The prompt could not be embedded.
     pub const EMBEDDING_FAILED: &str = "embedding_failed";
+    /// What rules read of the prompt could not be had.
+    pub const SIGNALS_FAILED: &str = "signals_failed";
     /// A rung matched, but none of its models may serve the request.
     pub const NO_ELIGIBLE_MODEL_IN_ROUTE: &str = "no_eligible_model_in_route";
     /// No model fits the profile; the nearest was taken.
@@ -27,12 +29,13 @@ pub mod degraded {
     pub const PLAN_UNSATISFIED: &str = "plan_unsatisfied";
 
     /// All of them, in the order of the manual.
-    pub const ALL: [&str; 9] = [
+    pub const ALL: [&str; 10] = [
         LLM_DEADLINE,
         LLM_OVERLOADED,
         LLM_FAILED,
         LLM_UNAVAILABLE,
         EMBEDDING_FAILED,
+        SIGNALS_FAILED,
         NO_ELIGIBLE_MODEL_IN_ROUTE,
         PROFILE_UNSATISFIED,
         DIFFICULTY_FAILED,

@@ -16,7 +16,7 @@ use crate::conversation::Conversation;
 use crate::engine::cache::{Cached, DecisionCache, Key};
 use crate::engine::inline::InlineRoutes;
 use crate::engine::ring::{Record, Ring};
-use crate::store::{Snapshot, Store};
+use crate::store::{Snapshot, Store, snapshot};
 
 /// A request, checked and split into what the ladder reads and the text that only probes read.
 #[derive(Clone, Debug, Default)]
@@ -293,6 +293,7 @@ pub fn settle(
             }
             Probe::Embedding => evidence.embedding = snapshot.scores(conversation),
             Probe::Difficulty(route) => evidence.difficulty = snapshot.difficulty(route, conversation),
+            Probe::Signals => evidence.signals = Answer::Got(snapshot::signals(conversation)),
         }
         probes.push(ProbeRun {
             probe,

@@ -121,6 +121,7 @@ fn compare(policy: &Policy, want: &Want, settled: &Settled) -> Vec<String> {
             check("source", &want.source, decision.source.as_str());
             check("domain", &want.domain, seen.domain);
             check("profile", &want.profile, seen.profile);
+            check("rule", &want.rule, seen.rule);
             check("fallbacks", &joined(&want.fallbacks), &seen.fallbacks.join(", "));
             check("degraded", &joined(&want.degraded), &seen.degraded.join(", "));
         }
@@ -131,10 +132,17 @@ fn compare(policy: &Policy, want: &Want, settled: &Settled) -> Vec<String> {
     failures
 }
 
-/// A refusal is right only where it was wanted.
+/// A refusal is right only where it was wanted, and by the rule that was.
 fn check_refusal(want: &Want, refused: &Refused, check: &mut impl FnMut(&str, &Option<String>, &str)) {
     match &want.error {
-        Some(_) => check("error", &want.error, refused.reason()),
+        Some(_) => {
+            check("error", &want.error, refused.reason());
+            let rule = match refused {
+                Refused::Denied { rule, .. } => rule,
+                _ => "",
+            };
+            check("rule", &want.rule, rule);
+        }
         None => check(
             "decision",
             &Some("a decision".to_owned()),
@@ -155,6 +163,7 @@ struct Seen<'a> {
     profile: &'a str,
     canary: &'a str,
     planned: Vec<&'a str>,
+    rule: &'a str,
     fallbacks: Vec<&'a str>,
     degraded: Vec<&'a str>,
 }
@@ -169,6 +178,7 @@ impl<'a> Seen<'a> {
             profile: decision.profile.map_or("", |p| &policy.profiles[p].name),
             canary: decision.canary.map_or("none", |c| &policy.canaries[c].name),
             planned: decision.plan.models(decision.model).iter().map(model).collect(),
+            rule: decision.rule.map_or("", |r| &policy.rules.all()[r].name),
             fallbacks: decision.fallbacks.iter().map(model).collect(),
             degraded: decision.degraded.iter().map(|lost| lost.code).collect(),
         }

@@ -142,6 +142,39 @@ fn every_input_that_a_policy_can_read_is_part_of_the_key() {
 }
 
 #[test]
+fn the_session_is_part_of_the_key_only_where_a_rule_reads_it() {
+    let rule = r#"rules: [{name: r, when: 'caller.session_id == "s"', set: {weights: {cost: 1}}}]"#;
+    for (policy, equal) in [(POLICY.to_owned(), true), (format!("{POLICY}{rule}\n"), false)] {
+        let engine = engine_with(&policy);
+        let snapshot = engine.store().current().unwrap();
+        let key = |session: &str| {
+            let mut asked = asked("write a python function");
+            asked.query.caller.session_id = session.into();
+            engine.cache().key(&asked.query, &asked.conversation, &snapshot)
+        };
+        assert_eq!(key("s") == key("t"), equal);
+    }
+}
+
+#[test]
+fn a_set_rule_on_the_prompt_applies_to_a_cached_decision_as_to_a_new_one() {
+    let rules = "rules: [{name: r, when: signals.has_code, set: {requirements: {max_cost_usd: 1}}}]";
+    let engine = engine_with(&format!("{POLICY}{rules}\n"));
+    let code = "write a python function like\ndef f(x):\n  return 1";
+    let first = engine.route(asked(code));
+    assert!(
+        matches!(first, Err(EngineError::Refused(_))),
+        "no model states its price"
+    );
+    for cache in [CacheStatus::Miss, CacheStatus::ExactHit] {
+        assert_eq!(
+            engine.route(asked("write a python function")).unwrap().cache,
+            cache
+        );
+    }
+}
+
+#[test]
 fn a_degraded_decision_is_not_stored() {
     let engine = engine_with(POLICY);
     let decided = engine

@@ -61,7 +61,7 @@ pub struct Ranking {
 pub enum Refusal {
     /// Not for the caller's tier.
     Tier(String),
-    /// Not served in any of the wanted regions.
+    /// Not served in any of the wanted regions; none are left where two demands exclude each other.
     Region(Vec<String>),
     /// Context window too small, or unknown.
     Context(u64, Option<u64>),
@@ -119,6 +119,9 @@ impl fmt::Display for Refusal {
                 write!(f, "is only for certain tiers, and the caller names none")
             }
             Refusal::Tier(tier) => write!(f, "is not for tier `{tier}`"),
+            Refusal::Region(regions) if regions.is_empty() => {
+                f.write_str("is refused: the request and a rule demand regions that exclude each other")
+            }
             Refusal::Region(regions) => write!(f, "is not served in {}", regions.join(", ")),
             Refusal::Context(need, has) => {
                 write!(
@@ -252,7 +255,9 @@ fn refusals(model: &Model, query: &Query, estimate: &Estimate, quality: Option<f
     if !model.tiers.is_empty() && !model.tiers.contains(&caller.tier) {
         found.push(Refusal::Tier(caller.tier.clone()));
     }
-    if !need.regions.is_empty() && !model.regions.iter().any(|region| need.regions.contains(region)) {
+    if need.regions_exclude {
+        found.push(Refusal::Region(Vec::new()));
+    } else if !need.regions.is_empty() && !model.regions.iter().any(|region| need.regions.contains(region)) {
         found.push(Refusal::Region(need.regions.clone()));
     }
     // A stated window must hold the prompt and its answer; only an explicit demand refuses an unknown one.

@@ -1,15 +1,17 @@
 //! The ladder: who decides, in which order. One pure function, [`decide`], that asks for evidence it lacks or is done.
 //!
-//! Rungs: the request's `model`; the request's `profile`; the cache; a route or a domain by evidence; the policy's
-//! profile; `default`. A rung whose models are all refused falls to the next one and says so. Every probe is asked
+//! Rungs: rules that deny; the request's `model`; rules that choose; the request's `profile`; the cache; a route or a
+//! domain by evidence; the policy's profile; `default`. A rung whose models are all refused falls to the next one and says so. Every probe is asked
 //! at most once, because each answer, a failure too, is evidence: so the engine's loop ends.
 
 mod band;
 mod difficulty;
 mod finding;
+mod rules;
 mod settle;
 mod words;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::candidates::{Contest, Refusal, rank};
@@ -18,7 +20,8 @@ use crate::evidence::{Answer, Evidence, Probe};
 use crate::explanation::{Judged, Rung, Trace};
 use crate::plan::PlanSpec;
 use crate::policy::{ModelIndex, Policy, RouteIndex};
-use crate::query::{Objective, Query};
+use crate::query::{Objective, Query, Weights};
+use crate::rule::RuleIndex;
 use band::keep_profile;
 use finding::{Finding, find};
 
@@ -41,6 +44,8 @@ pub(crate) fn walk(policy: &Policy, query: &Query, evidence: &Evidence, trace: &
     let mut ladder = Ladder {
         policy,
         query,
+        bound: Cow::Borrowed(query),
+        weights: None,
         trace,
         lost: Vec::new(),
         refused: Vec::new(),
@@ -60,7 +65,12 @@ enum Stop {
 
 struct Ladder<'a> {
     policy: &'a Policy,
+    /// The request as it came: what rules read and what it asks for.
     query: &'a Query,
+    /// The request with the limits that `set` rules add: what models are held to.
+    bound: Cow<'a, Query>,
+    /// The objective of a `set` rule: the operator's word goes before the request's.
+    weights: Option<Weights>,
     trace: &'a mut Trace,
     /// What could not be had so far.
     lost: Vec<Degradation>,
@@ -76,6 +86,7 @@ struct Bid<'a> {
     contest: Contest<'a>,
     domain: Option<usize>,
     profile: Option<usize>,
+    rule: Option<RuleIndex>,
     confidence: Option<f32>,
     margin: Option<f32>,
     plan: Option<&'a PlanSpec>,
@@ -84,12 +95,17 @@ struct Bid<'a> {
 
 impl<'a> Ladder<'a> {
     fn climb(&mut self, evidence: &Evidence) -> Result<Arc<Decision>, Stop> {
+        let rules = self.denied(evidence)?;
         if let Some(name) = &self.query.model {
+            self.limits(&rules, evidence)?;
             return self.named(name).map(Arc::new).map_err(Stop::Refused);
+        }
+        if let Some(decision) = self.by_rules(&rules, evidence)? {
+            return Ok(Arc::new(decision));
         }
         if let Some(name) = &self.query.profile {
             let profile = self.asked_profile(name).map_err(Stop::Refused)?;
-            if let Some(decision) = self.by_profile(profile, Rung::Profile) {
+            if let Some(decision) = self.by_profile(profile, Rung::Profile, None) {
                 return Ok(Arc::new(decision));
             }
         }
@@ -101,7 +117,7 @@ impl<'a> Ladder<'a> {
             return Ok(Arc::new(decision));
         }
         if let Some(profile) = self.policy.profile
-            && let Some(decision) = self.by_profile(profile, Rung::PolicyProfile)
+            && let Some(decision) = self.by_profile(profile, Rung::PolicyProfile, None)
         {
             return Ok(Arc::new(decision));
         }
@@ -240,8 +256,8 @@ impl<'a> Ladder<'a> {
         Ok(self.run(bid))
     }
 
-    /// Rungs 4 and 7: the profile's models, else all of the catalogue, that fit the profile, else the nearest in size.
-    fn by_profile(&mut self, index: usize, rung: Rung) -> Option<Decision> {
+    /// Rungs 2, 4 and 7: the profile's models, else all of the catalogue, that fit the profile, else the nearest in size.
+    fn by_profile(&mut self, index: usize, rung: Rung, rule: Option<RuleIndex>) -> Option<Decision> {
         let profile = &self.policy.profiles[index];
         let all: Vec<ModelIndex>;
         let pool = if profile.models.is_empty() {
@@ -254,7 +270,7 @@ impl<'a> Ladder<'a> {
             size: profile.prefer_size,
             ..self.contest(None, self.objective(profile.select), &profile.prefer_families)
         };
-        let mut ranking = rank(self.policy, self.query, pool, &contest);
+        let mut ranking = rank(self.policy, &self.bound, pool, &contest);
         let short = keep_profile(self.policy, profile, &mut ranking);
         if short && !ranking.order.is_empty() {
             let model = &self.policy.models[ranking.order[0]].id;
@@ -264,16 +280,18 @@ impl<'a> Ladder<'a> {
             );
             self.lose("profile_unsatisfied", detail);
         }
+        let source = rule.map_or(Source::Profile, |_| Source::Rule);
         let bid = Bid {
             profile: Some(index),
-            ..Bid::new(rung, Source::Profile, &[], contest)
+            rule,
+            ..Bid::new(rung, source, &[], contest)
         };
         self.settle(bid, ranking)
     }
 
     /// Ranks a bid's pool; the best wins, or the rung is left.
     fn run(&mut self, bid: Bid<'_>) -> Option<Decision> {
-        let ranking = rank(self.policy, self.query, bid.pool, &bid.contest);
+        let ranking = rank(self.policy, &self.bound, bid.pool, &bid.contest);
         self.settle(bid, ranking)
     }
 
@@ -298,19 +316,22 @@ impl<'a> Ladder<'a> {
         }
     }
 
-    /// The request's objective, if it has one.
+    /// The objective of a `set` rule, else the request's, if there is one.
     fn asked(&self) -> Option<Objective> {
         let wishes = &self.query.preferences;
-        wishes.weights.map(Objective::Weights).or(wishes.optimize_for)
+        self.weights
+            .or(wishes.weights)
+            .map(Objective::Weights)
+            .or(wishes.optimize_for)
     }
 
-    /// For routes, domains and profiles: the request's objective, else their own, else the policy's weights.
+    /// For routes, domains and profiles: the asked objective, else their own, else the policy's weights.
     fn objective(&self, own: Option<Objective>) -> Objective {
         let general = self.policy.weights.map(Objective::Weights);
         self.asked().or(own).or(general).unwrap_or(Objective::Order)
     }
 
-    /// For aliases and `default`, whose order is their author's word: the request's objective, else that order.
+    /// For aliases, models of a rule and `default`, whose order is their author's word: the asked objective, else that order.
     fn listed(&self) -> Objective {
         self.asked().unwrap_or(Objective::Order)
     }
@@ -325,6 +346,7 @@ impl<'a> Bid<'a> {
             contest,
             domain: None,
             profile: None,
+            rule: None,
             confidence: None,
             margin: None,
             plan: None,

@@ -7,6 +7,7 @@ use thiserror::Error;
 use crate::candidates::Refusal;
 use crate::plan::Plan;
 use crate::policy::{ModelIndex, RouteIndex};
+use crate::rule::RuleIndex;
 
 /// The rung of the ladder that decided.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -15,6 +16,8 @@ pub enum Source {
     Direct,
     /// The request named an alias.
     Alias,
+    /// A rule of the policy.
+    Rule,
     /// A profile, asked for or the policy's own.
     Profile,
     /// The embedded classifier was sure of a route or a domain.
@@ -30,6 +33,7 @@ impl Source {
         match self {
             Source::Direct => "direct",
             Source::Alias => "alias",
+            Source::Rule => "rule",
             Source::Profile => "profile",
             Source::Embedding => "embedding",
             Source::Default => "default",
@@ -37,9 +41,10 @@ impl Source {
     }
 
     /// Every source, for what must list them all.
-    pub const ALL: [Source; 5] = [
+    pub const ALL: [Source; 6] = [
         Source::Direct,
         Source::Alias,
+        Source::Rule,
         Source::Profile,
         Source::Embedding,
         Source::Default,
@@ -65,6 +70,8 @@ pub struct Decision {
     pub profile: Option<usize>,
     /// Index into the policy's canaries of the one that put its model in the winner's place.
     pub canary: Option<usize>,
+    /// The rule that chose.
+    pub rule: Option<RuleIndex>,
     /// Calibrated probability of the route or domain; for `Default`, of no route. 0..=1.
     pub confidence: Option<f32>,
     /// Distance to the runner-up, 0..=1.
@@ -102,6 +109,14 @@ pub struct Estimate {
 /// Why there is no decision. None of these is a fault of the service.
 #[derive(Clone, Debug, PartialEq, Error)]
 pub enum Refused {
+    /// A rule of the policy denies it.
+    #[error("{message} (rule `{rule}`)")]
+    Denied {
+        /// The rule's name.
+        rule: String,
+        /// What its author has to say to the caller.
+        message: String,
+    },
     /// `model` is neither an id nor an alias.
     #[error("model: `{name}` is neither a model id nor an alias{}", did_you_mean(nearest))]
     UnknownModel {
@@ -138,6 +153,7 @@ impl Refused {
     /// The machine-readable reason.
     pub fn reason(&self) -> &'static str {
         match self {
+            Refused::Denied { .. } => "DENIED_BY_RULE",
             Refused::UnknownModel { .. } => "UNKNOWN_MODEL",
             Refused::UnknownProfile { .. } => "UNKNOWN_PROFILE",
             Refused::ModelNotAllowed { .. } => "MODEL_NOT_ALLOWED",

@@ -15,6 +15,9 @@ pub enum Probe {
     Embedding,
     /// How much does the prompt need the strong one of this route's two models? About 50 µs for a short prompt.
     Difficulty(RouteIndex),
+    /// What can be read off the prompt's text: code, mathematics, language, …? About 5 µs for a short prompt. Asked only
+    /// where a rule needs it that nothing else decides.
+    Signals,
 }
 
 impl Probe {
@@ -24,6 +27,7 @@ impl Probe {
             Probe::ExactCache => "exact_cache",
             Probe::Embedding => "embedding",
             Probe::Difficulty(_) => "difficulty",
+            Probe::Signals => "signals",
         }
     }
 }
@@ -54,6 +58,25 @@ pub struct Evidence {
     pub embedding: Answer<Arc<RouteScores>>,
     /// For the one route that was asked about: the share of the labelled prompts that are easier, 0..=1.
     pub difficulty: Answer<f64>,
+    /// What rules may read of the prompt.
+    pub signals: Answer<Signals>,
+}
+
+/// What can be read off the text of the last user turn. Facts about a text, never the text.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Signals {
+    /// Whether it contains code; asking for code is not enough.
+    pub has_code: bool,
+    /// Whether it contains mathematics: formulas, sums, or the words for them.
+    pub has_math: bool,
+    /// Whether it asks something.
+    pub is_question: bool,
+    /// ISO 639-1 code of its language, `und` when that is not clear.
+    pub language: &'static str,
+    /// How much it demands, 0..=1: length, long words and sentences, number of demands.
+    pub complexity: f64,
+    /// How its words feel, from -1 (bad) to 1 (good).
+    pub sentiment: f64,
 }
 
 /// Calibrated probabilities of the routes in [`scored`](crate::Policy::scored) and of none of them; together they sum to

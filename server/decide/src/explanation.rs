@@ -12,6 +12,7 @@ use crate::decision::{Decision, Refused};
 use crate::evidence::{Answer, Evidence, Probe, RouteScores};
 use crate::policy::{Policy, PreferSize};
 use crate::query::{Attempt, AttemptOutcome, Objective, Query};
+use crate::rule::{Facts, Failing, RuleIndex};
 
 /// A place on the ladder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +21,8 @@ pub enum Rung {
     Direct,
     /// The request names an alias.
     Alias,
+    /// A rule matches.
+    Rule,
     /// The request names a profile.
     Profile,
     /// Evidence is sure of a route.
@@ -38,6 +41,7 @@ impl Rung {
         match self {
             Rung::Direct => "direct",
             Rung::Alias => "alias",
+            Rung::Rule => "rule",
             Rung::Profile => "profile",
             Rung::Route => "route",
             Rung::Domain => "domain",
@@ -128,11 +132,22 @@ pub struct RungSeen {
     pub won: bool,
 }
 
+/// A rule and what became of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RuleSeen {
+    /// Which.
+    pub rule: RuleIndex,
+    /// The part of its condition that kept it from matching; `None` when it matched.
+    pub failing: Option<Failing>,
+}
+
 /// A decision with everything behind it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Explanation {
     /// The decision, exactly as `Route` gives it.
     pub outcome: Result<Arc<Decision>, Refused>,
+    /// Every rule in file order, those too that the ladder had no need to look at.
+    pub rules: Vec<RuleSeen>,
     /// The rungs that had candidates, in the order they were tried; the last one decided.
     pub rungs: Vec<RungSeen>,
     /// What the classifier said, if it was asked and answered.
@@ -169,16 +184,32 @@ pub fn explain(policy: &Policy, query: &Query, evidence: &Evidence) -> Result<Ex
             .map_or(s.default_threshold, |threshold| threshold as f32)
     });
     let without_winner = match &outcome {
-        Ok(decision) => without(policy, query, evidence, decision),
+        Ok(decision) => without(policy, query.clone(), evidence, decision),
         Err(_) => None,
     };
     Ok(Explanation {
         outcome,
+        rules: rules(policy, &query, evidence),
         rungs: trace.rungs,
         scores,
         threshold,
         without_winner,
     })
+}
+
+/// Every rule against the request; takes time by the length of all conditions.
+fn rules(policy: &Policy, query: &Query, evidence: &Evidence) -> Vec<RuleSeen> {
+    let facts = Facts::new(policy, query, evidence);
+    let seen = policy
+        .rules
+        .all()
+        .iter()
+        .enumerate()
+        .map(|(index, rule)| RuleSeen {
+            rule: index,
+            failing: rule.when.failing(&facts),
+        });
+    seen.collect()
 }
 
 /// The same walk with the winner marked as tried already; `None` when that needs evidence nobody asked for.

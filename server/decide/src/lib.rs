@@ -5,7 +5,7 @@
 //! (the server's engine) answers probes until it is. No IO, no clock, no async, no randomness: the same three inputs
 //! give the same answer in every process and on every CPU.
 //!
-//! Read in this order: [`query`], [`plan`], [`policy`], [`evidence`], [`mod@decide`], [`explanation`].
+//! Read in this order: [`query`], [`plan`], [`policy`], [`rule`], [`evidence`], [`mod@decide`], [`explanation`].
 
 pub mod canary;
 pub mod candidates;
@@ -17,11 +17,12 @@ pub mod explanation;
 pub mod plan;
 pub mod policy;
 pub mod query;
+pub mod rule;
 
 pub use decide::{Step, decide};
 pub use decision::{Decision, Refused, Source};
 pub use diagnostic::{Diagnostic, Severity};
-pub use evidence::{Answer, Evidence, Probe, RouteScores};
+pub use evidence::{Answer, Evidence, Probe, RouteScores, Signals};
 pub use explanation::{Explanation, explain};
 pub use plan::Plan;
 pub use policy::Policy;

@@ -23,6 +23,7 @@ use std::collections::BTreeMap;
 use crate::canary::Canary;
 use crate::plan::PlanSpec;
 use crate::query::{Objective, Weights};
+use crate::rule::Rules;
 
 pub use inline::{InlineRoute, MOST_BYTES, MOST_ROUTES};
 pub use load::{Loaded, checksum, load};
@@ -59,6 +60,8 @@ pub struct Policy {
     pub scored_from: RouteIndex,
     /// Examples of what belongs to no route.
     pub other_examples: Vec<String>,
+    /// Conditions that go before everything else.
+    pub rules: Rules,
     /// How sure evidence must be, and where it comes from.
     pub evidence: EvidenceSettings,
     /// File of labelled outcomes that difficulty is learned from, relative to the policy's; routes with a `strong_weak`
@@ -270,13 +273,15 @@ pub struct Want {
     pub domain: Option<String>,
     /// Profile name.
     pub profile: Option<String>,
+    /// Name of the rule that decides or denies.
+    pub rule: Option<String>,
     /// Fallback model ids, in order.
     pub fallbacks: Option<Vec<String>>,
     /// Degradation codes, in order.
     pub degraded: Option<Vec<String>>,
     /// Error reason, for example `NO_ELIGIBLE_MODEL`.
     pub error: Option<String>,
-    /// Probes asked, in order: `exact_cache`, `embedding`, `difficulty`.
+    /// Probes asked, in order: `signals`, `exact_cache`, `embedding`, `difficulty`.
     pub probes: Option<Vec<String>>,
 }
 

@@ -56,6 +56,55 @@ pub struct Requirements {
     pub min_quality: Option<f64>,
     /// Regions, one of which the model must be served in.
     pub regions: Vec<String>,
+    /// The request and a rule demand regions that exclude each other, so that no model will do. Never set in a request.
+    pub regions_exclude: bool,
+}
+
+impl Requirements {
+    /// Adds further limits. Nothing that was demanded is ever given up: the larger minimum, the smaller maximum, all
+    /// capabilities and modalities of both, and only the regions that both allow.
+    pub fn tighten(&mut self, more: &Requirements) {
+        let Requirements {
+            min_context_tokens,
+            max_output_tokens,
+            capabilities,
+            modalities,
+            max_cost_usd,
+            max_latency_ms,
+            min_quality,
+            regions,
+            regions_exclude,
+        } = more;
+        self.min_context_tokens = self.min_context_tokens.max(*min_context_tokens);
+        self.max_output_tokens = self.max_output_tokens.max(*max_output_tokens);
+        for (own, more) in [
+            (&mut self.capabilities, capabilities),
+            (&mut self.modalities, modalities),
+        ] {
+            for name in more {
+                if !own.contains(name) {
+                    own.push(name.clone());
+                }
+            }
+        }
+        let least = |a: Option<f64>, b: Option<f64>| match (a, b) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        self.max_cost_usd = least(self.max_cost_usd, *max_cost_usd);
+        self.max_latency_ms = least(self.max_latency_ms, *max_latency_ms);
+        self.min_quality = match (self.min_quality, *min_quality) {
+            (Some(a), Some(b)) => Some(a.max(b)),
+            (a, b) => a.or(b),
+        };
+        self.regions_exclude |= regions_exclude;
+        if self.regions.is_empty() {
+            self.regions.clone_from(regions);
+        } else if !regions.is_empty() {
+            self.regions.retain(|region| regions.contains(region));
+            self.regions_exclude |= self.regions.is_empty();
+        }
+    }
 }
 
 /// Soft wishes.

@@ -14,6 +14,7 @@
 //! * `act`, `views`, `related`, `conversation`: what a turn does, and what a conversation is about by now.
 //! * `scores`: logits to probabilities that can be believed.
 //! * [`difficulty`]: apart from routes, how much a prompt needs the stronger of two models.
+//! * [`Signals`]: what rules may read off a text, beside all of this.
 //!
 //! ```
 //! use signalbox_evidence::{Classifier, DEFAULT_THRESHOLD, Encoder, Role, RouteText, TrainingSet, Turn};
@@ -50,6 +51,7 @@ mod reader;
 mod regression;
 mod related;
 mod scores;
+mod signals;
 mod table;
 mod text;
 mod train;
@@ -61,4 +63,5 @@ pub use classifier::Classifier;
 pub use conversation::{Role, Turn};
 pub use encoder::{Encoder, EncoderError};
 pub use scores::{DEFAULT_THRESHOLD, Scores, View};
+pub use signals::Signals;
 pub use training::{RouteText, TrainingSet};

@@ -1,7 +1,5 @@
 //! The encoder: what it says of directories that hold no model, and what its vectors promise.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
-
 use std::fs;
 use std::path::Path;
 

@@ -195,6 +195,10 @@ fn summary(policy: &Policy, decision: &Decision) -> String {
         "confidence",
         &decision.confidence.map_or(String::new(), |p| format!("{p:.3}")),
     );
+    line(
+        "rule",
+        decision.rule.map_or("", |rule| &policy.rules.all()[rule].name),
+    );
     line("source", decision.source.as_str());
     if decision.plan != Plan::Single {
         let planned = decision.plan.models(decision.model);
@@ -225,6 +229,7 @@ fn decision_json(policy: &Policy, decision: &Arc<Decision>) -> serde_json::Value
         "domain": decision.domain.map(|domain| &policy.domains[domain].name),
         "canary": decision.canary.map(|canary| &policy.canaries[canary].name),
         "profile": decision.profile.map(|profile| &policy.profiles[profile].name),
+        "rule": decision.rule.map(|rule| &policy.rules.all()[rule].name),
         "confidence": decision.confidence,
         "margin": decision.margin,
         "source": decision.source.as_str(),

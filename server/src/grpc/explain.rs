@@ -143,10 +143,12 @@ async fn earlier(
         cache: CacheStatus::Bypass,
         took: start.elapsed(),
     };
-    let asked = !matches!(evidence.embedding, Answer::NotAsked) && explanation.scores.is_some();
+    let scored = !matches!(evidence.embedding, Answer::NotAsked) && explanation.scores.is_some();
+    let read = !matches!(evidence.signals, Answer::NotAsked);
+    let asked = [(read, Probe::Signals), (scored, Probe::Embedding)];
+    let asked = asked.into_iter().filter(|(asked, _)| *asked);
     let mut steps: Vec<_> = asked
-        .then(|| trace::step(Probe::Embedding, &evidence, None))
-        .into_iter()
+        .map(|(_, probe)| trace::step(probe, &evidence, None))
         .collect();
     if explanation.rungs.iter().any(|seen| seen.judged.is_some()) {
         let route = explanation
@@ -210,13 +212,13 @@ fn evidence_under(record: &Record, snapshot: &Snapshot) -> Evidence {
 
 /// No decision, and what is missing for one.
 fn undecidable(probe: Probe, inline: bool) -> v1::ExplainResponse {
-    let (path, whose) = if inline {
-        (
+    let (path, whose) = match probe {
+        Probe::Signals => ("rules", "this policy's rules"),
+        Probe::ExactCache | Probe::Embedding | Probe::Difficulty(_) if inline => (
             "route_preferences",
             "the request's own routes, which are not kept,",
-        )
-    } else {
-        ("routes", "this policy's routes")
+        ),
+        Probe::ExactCache | Probe::Embedding | Probe::Difficulty(_) => ("routes", "this policy's routes"),
     };
     let detail = format!(
         "{whose} need `{}` of the prompt, whose text is not kept; explain the request itself instead",

@@ -225,6 +225,7 @@ fn requirements(given: v1::Requirements, wrong: &mut Violations) -> Requirements
         max_latency_ms: milliseconds(given.max_latency_duration, wrong),
         min_quality: wrong.fraction("requirements.min_quality", given.min_quality),
         regions: given.regions,
+        regions_exclude: false,
     }
 }
 

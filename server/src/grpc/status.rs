@@ -190,6 +190,9 @@ pub(crate) fn engine(error: EngineError) -> Status {
 pub(crate) fn refused(refused: Refused) -> Status {
     let message = refused.to_string();
     match refused {
+        Refused::Denied { rule, .. } => Failure::new(Code::PermissionDenied, reason::DENIED_BY_RULE, message)
+            .with("rule", rule)
+            .status(),
         Refused::UnknownModel { name, nearest } => {
             let nearest = nearest.join(", ");
             Failure::new(Code::NotFound, reason::UNKNOWN_MODEL, message)

@@ -55,7 +55,10 @@ pub(crate) fn response(policy: &Policy, decision: &Decision, frame: Frame) -> v1
             .profile
             .map(|profile| policy.profiles[profile].name.clone())
             .unwrap_or_default(),
-        rule: String::new(),
+        rule: decision
+            .rule
+            .map(|rule| policy.rules.all()[rule].name.clone())
+            .unwrap_or_default(),
         model_labels: policy.models[decision.model].labels.clone(),
         degraded: degraded.collect(),
         canary: decision
@@ -116,6 +119,7 @@ pub(crate) fn source(source: Source) -> v1::DecisionSource {
     match source {
         Source::Direct => v1::DecisionSource::Direct,
         Source::Alias => v1::DecisionSource::Alias,
+        Source::Rule => v1::DecisionSource::Rule,
         Source::Profile => v1::DecisionSource::Profile,
         Source::Embedding => v1::DecisionSource::Embedding,
         Source::Default => v1::DecisionSource::Default,

@@ -55,7 +55,7 @@ pub const BUCKETS: [f64; 18] = [
 
 const SOURCE: Label = Label {
     name: "source",
-    values: &["direct", "alias", "profile", "embedding", "default"],
+    values: &["direct", "alias", "rule", "profile", "embedding", "default"],
 };
 const CACHE: Label = Label {
     name: "cache",

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use signalbox_decide::policy::{self, Loaded, RouteIndex};
-use signalbox_decide::{Answer, Diagnostic, Policy, RouteScores, Severity};
+use signalbox_decide::{Answer, Diagnostic, Policy, RouteScores, Severity, Signals};
 use signalbox_evidence::difficulty::Difficulty;
 use signalbox_evidence::{
     Classifier, DEFAULT_THRESHOLD, Encoder, Role as Speaker, RouteText, TrainingSet, Turn,
@@ -108,6 +108,22 @@ impl Snapshot {
             let same = is(pair.strong, strong) && is(pair.weak, weak);
             same.then_some((learned.as_deref()?, pair.threshold))
         })
+    }
+}
+
+/// What rules may read of a conversation's text: of its last user turn, else of its last message.
+pub fn signals(conversation: &Conversation) -> Signals {
+    let messages = &conversation.messages;
+    let users = |message: &&Message| message.role == Role::User;
+    let asked = messages.iter().rev().find(users).or(messages.last());
+    let read = signalbox_evidence::Signals::of(asked.map_or("", |message| &message.content));
+    Signals {
+        has_code: read.has_code,
+        has_math: read.has_math,
+        is_question: read.is_question,
+        language: read.language,
+        complexity: read.complexity,
+        sentiment: read.sentiment,
     }
 }
 

@@ -11,4 +11,5 @@ mod policy;
 mod reflection;
 mod reload;
 mod route;
+mod rules;
 mod support;

@@ -25,7 +25,7 @@ impl<'a> Ladder<'a> {
             lead: Some(first),
             ..contest
         };
-        if rank(self.policy, self.query, &both, &contest).order.len() < 2 {
+        if rank(self.policy, &self.bound, &both, &contest).order.len() < 2 {
             return Ok((lead(both), None));
         }
         let score = match &evidence.difficulty {

@@ -74,7 +74,7 @@ impl Ladder<'_> {
     /// Whether a model may serve the request; then it is the first.
     fn put_first(&self, model: ModelIndex, bid: &Bid<'_>, ranking: &mut Ranking) -> bool {
         if ranking.candidates.iter().all(|c| c.model != model) {
-            let mut own = rank(self.policy, self.query, &[model], &bid.contest);
+            let mut own = rank(self.policy, &self.bound, &[model], &bid.contest);
             ranking.order.append(&mut own.order);
             ranking.candidates.append(&mut own.candidates);
         }
@@ -97,7 +97,7 @@ impl Ladder<'_> {
         let alone = |kind: &PlanKind| canary.is_some() && !matches!(kind, PlanKind::ToolThenModel { .. });
         let mut planned = match bid.plan {
             Some(spec) if !alone(&spec.kind) => {
-                plan(self.policy, self.query, spec, (ranking, &bid.contest), winner)
+                plan(self.policy, &self.bound, spec, (ranking, &bid.contest), winner)
             }
             _ => Planned::single(winner),
         };
@@ -118,6 +118,7 @@ impl Ladder<'_> {
             route: bid.contest.route,
             domain: bid.domain,
             profile: bid.profile,
+            rule: bid.rule,
             canary,
             confidence: bid.confidence,
             margin: bid.margin,

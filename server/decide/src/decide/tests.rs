@@ -350,3 +350,4 @@ mod canary;
 mod difficulty;
 mod laws;
 mod plans;
+mod rules;

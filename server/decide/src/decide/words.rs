@@ -15,6 +15,9 @@ impl Bid<'_> {
         match self.rung {
             Rung::Direct => "the request names the model".to_owned(),
             Rung::Alias => "the request names an alias".to_owned(),
+            Rung::Rule => self.rule.map_or_else(String::new, |rule| {
+                format!("rule `{}` matches", policy.rules.all()[rule].name)
+            }),
             Rung::Profile => format!("the request asks for profile `{}`", profile()),
             Rung::Route => match self.contest.route {
                 Some(route) => format!("route `{}` fits best", policy.routes[route].name),

@@ -1,5 +1,7 @@
 //! An explanation for a terminal, 80 columns at most where names allow. Golden snapshots keep it readable.
 
+mod rules;
+
 use std::fmt::{self, Write};
 
 use super::wrap::wrap;
@@ -27,6 +29,7 @@ impl Explanation {
             Ok(decision) => self.headline(policy, decision, out)?,
             Err(refused) => writeln!(out, "refused ({}): {refused}", refused.reason())?,
         }
+        rules::write(policy, &self.rules, out)?;
         self.routes(policy, out)?;
         for rung in &self.rungs {
             write_rung(policy, rung, out)?;

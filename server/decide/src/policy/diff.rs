@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::{Model, ModelIndex, Policy, Route, StrongWeak};
+use crate::rule::{Action, Rule, Use};
 
 /// What changed between two policies.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -55,11 +56,16 @@ pub fn diff(old: &Policy, new: &Policy) -> PolicyDiff {
             .map(|route| (route.name.clone(), named_route(policy, route)))
             .collect::<Vec<_>>()
     };
+    let rules = |policy: &Policy| {
+        let rules = policy.rules.all().iter();
+        rules
+            .map(|rule| (rule.name.clone(), named_rule(policy, rule)))
+            .collect::<Vec<_>>()
+    };
     PolicyDiff {
         routes: compare(routes(old), routes(new)),
         models: compare(models(old), models(new)),
-        // No policy that loads has rules yet.
-        rules: Changes::default(),
+        rules: compare(rules(old), rules(new)),
     }
 }
 
@@ -114,6 +120,18 @@ fn named_route(policy: &Policy, route: &Route) -> (Route, [Vec<String>; 3], Opti
         domain,
         judge,
     )
+}
+
+/// A rule: its condition in canonical spelling, and whom it uses by name.
+fn named_rule(policy: &Policy, rule: &Rule) -> (String, Option<Action>, Vec<String>) {
+    let id = |model: &ModelIndex| format!("model {}", policy.models[*model].id);
+    let (action, whom) = match &rule.action {
+        Action::Use(Use::Models(models)) => (None, models.iter().map(id).collect()),
+        Action::Use(Use::Route(route)) => (None, vec![format!("route {}", policy.routes[*route].name)]),
+        Action::Use(Use::Profile(at)) => (None, vec![format!("profile {}", policy.profiles[*at].name)]),
+        other => (Some(other.clone()), Vec::new()),
+    };
+    (rule.when.to_string(), action, whom)
 }
 
 fn compare<T: PartialEq>(old: Vec<(String, T)>, new: Vec<(String, T)>) -> Changes {

@@ -8,6 +8,7 @@ use super::{CacheSettings, EvidenceSettings, Latency, PolicyTest, Price, Profile
 use crate::canary::CanaryKey;
 use crate::plan::PlanKind;
 use crate::query::{Objective, Weights};
+use crate::rule::{Condition, Set};
 
 /// A name where it was written.
 pub(super) type Name = Spanned<String>;
@@ -25,6 +26,7 @@ pub(super) struct Draft {
     pub(super) domains: Vec<DraftDomain>,
     pub(super) routes: Vec<DraftRoute>,
     pub(super) other_examples: Vec<Name>,
+    pub(super) rules: Vec<DraftRule>,
     pub(super) evidence: EvidenceSettings,
     pub(super) weights: Option<Weights>,
     pub(super) expected_output_tokens: Option<u64>,
@@ -106,6 +108,25 @@ pub(super) struct DraftCanary {
     pub(super) key: CanaryKey,
 }
 
+/// What of a rule is absent has been reported.
+#[derive(Debug)]
+pub(super) struct DraftRule {
+    pub(super) name: Name,
+    pub(super) when: Option<Condition>,
+    /// Where the condition stands.
+    pub(super) at: Place,
+    pub(super) action: Option<DraftAction>,
+}
+
+#[derive(Debug)]
+pub(super) enum DraftAction {
+    Deny(String),
+    Models(Vec<Name>),
+    Route(Name),
+    Profile(Name),
+    Set(Set),
+}
+
 #[derive(Debug, Default)]
 pub(super) struct DraftTest {
     pub(super) test: PolicyTest,
@@ -119,6 +140,7 @@ pub(super) struct Wanted {
     pub(super) domain: Option<Name>,
     pub(super) profile: Option<Name>,
     pub(super) canary: Option<Name>,
+    pub(super) rule: Option<Name>,
     /// The model and the fallbacks.
     pub(super) models: Vec<Name>,
 }

@@ -6,6 +6,7 @@ mod canaries;
 mod names;
 mod pairs;
 mod plans;
+mod rules;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -30,6 +31,7 @@ pub(super) fn link(draft: &Draft, checksum: String, report: &mut Report) -> Poli
     let profile = draft.profile.as_ref().and_then(|name| linker.profile(name));
     let routes: Vec<Route> = draft.routes.iter().map(|route| linker.route(route)).collect();
     let canaries = linker.canaries(draft);
+    let rules = linker.rules(draft);
     let tests = draft.tests.iter().map(|test| linker.test(test)).collect();
     let own = draft.profiles.iter().map(|own| Profile {
         models: linker.models_of(&own.models),
@@ -57,6 +59,7 @@ pub(super) fn link(draft: &Draft, checksum: String, report: &mut Report) -> Poli
             .iter()
             .map(|example| example.value.clone())
             .collect(),
+        rules,
         evidence: draft.evidence.clone(),
         difficulty: draft.difficulty.clone(),
         weights: draft.weights,
@@ -95,6 +98,7 @@ struct Linker<'a> {
     canaries: Index,
     /// Whether the policy has outcomes to learn difficulty from.
     has_outcomes: bool,
+    rules: Index,
 }
 
 impl<'a> Linker<'a> {
@@ -124,6 +128,7 @@ impl<'a> Linker<'a> {
             profiles,
             canaries: index_names("canary", draft.canaries.iter().map(|canary| &canary.name), report),
             has_outcomes: draft.difficulty.is_some(),
+            rules: index_names("rule", draft.rules.iter().map(|rule| &rule.name), report),
             report,
         }
     }
@@ -304,6 +309,7 @@ impl<'a> Linker<'a> {
         wanted.domain.as_ref().map(|name| self.domain(name));
         wanted.profile.as_ref().map(|name| self.profile(name));
         wanted.canary.as_ref().map(|name| self.canary(name));
+        wanted.rule.as_ref().map(|name| self.rule_index(name));
         for name in &wanted.models {
             self.model_index(name);
         }

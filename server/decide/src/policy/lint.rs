@@ -1,6 +1,7 @@
 //! Remarks about policies that load but probably do not do what their author meant. Only what the file itself shows;
 //! descriptions that mean the same in other words are for whoever has an embedding.
 
+mod rules;
 mod texts;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,6 +22,7 @@ pub(super) fn lint(draft: &Draft, report: &mut Report) {
     unstated(draft, report);
     restricted_default(draft, report);
     alike(draft, report);
+    rules::rules(draft, report);
     texts::descriptions(draft, report);
     texts::examples(draft, report);
 }

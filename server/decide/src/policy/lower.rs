@@ -3,6 +3,7 @@
 
 mod models;
 mod plan;
+mod rules;
 mod testing;
 
 use super::catalogue;
@@ -58,6 +59,7 @@ pub(super) fn lower(root: &Node, report: &mut Report) -> Draft {
     if let Some(other) = file.object("other", &shape::OTHER) {
         draft.other_examples = other.spanned_list("examples");
     }
+    draft.rules = rules::rules(&file, report);
     if let Some(fields) = file.object("evidence", &shape::EVIDENCE) {
         draft.evidence = evidence(&fields);
     }
@@ -74,7 +76,7 @@ pub(super) fn lower(root: &Node, report: &mut Report) -> Draft {
         draft.tests.push(testing::test(&fields, report));
     }
     // Grammar without effect yet: `check` has refused every value but the one that means off.
-    for off in ["llm", "rules", "sessions", "health", "shadow"] {
+    for off in ["llm", "sessions", "health", "shadow"] {
         file.get(off);
     }
     draft

@@ -10,6 +10,7 @@ mod later;
 mod models;
 mod plan;
 mod routing;
+mod rules;
 mod schema;
 mod testing;
 
@@ -23,6 +24,7 @@ pub(super) use foreign::{
 pub(super) use models::{CATALOGUE_FILE, LATENCY, MODEL, PRICE};
 pub(super) use plan::{CASCADE, ENSEMBLE, PLAN, SPECULATIVE, TOOL_THEN_MODEL};
 pub(super) use routing::{CACHE, DOMAIN, EVIDENCE, OTHER, POLICY, PROFILE, ROUTE, WEIGHTS};
+pub(super) use rules::{RULE, SET, USE};
 pub(super) use testing::{ATTEMPT, MESSAGE, PREFERENCES, REQUEST, REQUIREMENTS, TEST, WANT};
 
 /// What a value may be.

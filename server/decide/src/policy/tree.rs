@@ -27,6 +27,17 @@ pub(super) struct Node {
     pub(super) value: Value,
     pub(super) line: u32,
     pub(super) column: u32,
+    pub(super) style: Style,
+}
+
+/// How a scalar is written, as far as it moves what stands inside it. Anything else is `Plain`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Style {
+    Plain,
+    SingleQuoted,
+    DoubleQuoted,
+    /// Behind `|` or `>`. Such a node begins where its text does.
+    Block,
 }
 
 /// What a node holds.
@@ -66,6 +77,40 @@ impl Node {
             path: path.into(),
             line: self.line,
             column: self.column,
+        }
+    }
+
+    /// The place of something inside this scalar, `offset` bytes into its text. Exact for text on one line with the usual
+    /// escapes and in a `|` block.
+    pub(super) fn place_inside(&self, path: impl Into<String>, offset: usize) -> Place {
+        let Value::Scalar { text, .. } = &self.value else {
+            return self.place(path);
+        };
+        let before = text.get(..offset).unwrap_or(text);
+        let escaped = |c: &char| match self.style {
+            Style::SingleQuoted => *c == '\'',
+            Style::DoubleQuoted => matches!(c, '"' | '\\') || c.is_control(),
+            Style::Plain | Style::Block => false,
+        };
+        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let (line, column) = match (self.style, before.rsplit_once('\n')) {
+            (Style::Block, Some((lines, last))) => {
+                let lines = lines.matches('\n').count() + 1;
+                (
+                    self.line + count(lines),
+                    self.column + count(last.chars().count()),
+                )
+            }
+            (style, _) => {
+                let quoted = matches!(style, Style::SingleQuoted | Style::DoubleQuoted);
+                let moved = before.chars().count() + before.chars().filter(escaped).count();
+                (self.line, self.column + u32::from(quoted) + count(moved))
+            }
+        };
+        Place {
+            path: path.into(),
+            line,
+            column,
         }
     }
 

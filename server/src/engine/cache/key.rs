@@ -18,9 +18,13 @@ pub(super) fn request_key(
     hash.text(&snapshot.policy.checksum);
     hash.bytes(&snapshot.evidence_fingerprint);
     hash.query(query);
-    // Of what keeps requests together only this reaches a decision; it keeps conversations on one entry.
+    // The session itself would keep equal questions apart. Of a canary only the side that it falls on reaches a decision.
     for inside in snapshot.policy.canaries_of(query) {
         hash.number(u64::from(inside));
+    }
+    // Rules may read all of it.
+    if snapshot.policy.rules.read_session() {
+        hash.text(&query.caller.session_id);
     }
     let Conversation { messages } = conversation;
     hash.count(messages.len());
@@ -119,6 +123,7 @@ impl Canonical {
             max_latency_ms,
             min_quality,
             regions,
+            regions_exclude: _, // only rules set it, and they come after the key
         } = requirements;
         self.option(*min_context_tokens);
         self.option(*max_output_tokens);
@@ -163,11 +168,10 @@ impl Canonical {
     }
 
     fn caller(&mut self, caller: &Caller) {
-        // The session is left out: only a canary reads it, and it would keep equal questions apart.
         let Caller {
             tenant,
             tier,
-            session_id: _,
+            session_id: _, // see `request_key`
             labels,
         } = caller;
         self.text(tenant);

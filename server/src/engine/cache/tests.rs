@@ -19,6 +19,7 @@ fn cached(model: usize) -> Cached {
         route: Some(model),
         domain: None,
         profile: None,
+        rule: None,
         confidence: Some(0.9),
         margin: Some(0.8),
         degraded: vec![],

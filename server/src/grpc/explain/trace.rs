@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use signalbox_api::v1;
 use signalbox_decide::candidates::{Candidate, Score, Term};
-use signalbox_decide::explanation::{Rung, RungSeen};
-use signalbox_decide::{Answer, Evidence, Explanation, Policy, Probe, RouteScores};
+use signalbox_decide::explanation::{RuleSeen, Rung, RungSeen};
+use signalbox_decide::{Answer, Evidence, Explanation, Policy, Probe, RouteScores, Signals};
 
 use crate::grpc::to_proto;
 
@@ -32,6 +32,7 @@ pub(super) fn trace(policy: &Policy, explanation: &Explanation) -> v1::ExplainRe
         Some(Err(_)) | None => None,
     };
     v1::ExplainResponse {
+        rules: explanation.rules.iter().map(|seen| rule(policy, seen)).collect(),
         routes: explanation
             .scores
             .as_deref()
@@ -50,6 +51,11 @@ pub(super) fn step(probe: Probe, evidence: &Evidence, took: Option<Duration>) ->
         Probe::ExactCache => match &evidence.cache {
             Answer::Got(Some(_)) => ("an equal request was decided before".to_owned(), false),
             Answer::Got(None) | Answer::NotAsked => ("nothing".to_owned(), false),
+            Answer::Failed { detail, .. } => (detail.clone(), true),
+        },
+        Probe::Signals => match &evidence.signals {
+            Answer::Got(signals) => (in_words(signals), false),
+            Answer::NotAsked => ("nothing".to_owned(), false),
             Answer::Failed { detail, .. } => (detail.clone(), true),
         },
         Probe::Embedding => match &evidence.embedding {
@@ -72,6 +78,39 @@ pub(super) fn step(probe: Probe, evidence: &Evidence, took: Option<Duration>) ->
         answer,
         answer_duration,
         failed,
+    }
+}
+
+/// `code, question, language en, complexity 0.4, sentiment 0`.
+fn in_words(signals: &Signals) -> String {
+    let mut words: Vec<String> = [
+        (signals.has_code, "code"),
+        (signals.has_math, "math"),
+        (signals.is_question, "question"),
+    ]
+    .into_iter()
+    .filter(|(there, _)| *there)
+    .map(|(_, word)| word.to_owned())
+    .collect();
+    words.push(format!("language {}", signals.language));
+    words.push(format!("complexity {}", signals.complexity));
+    words.push(format!("sentiment {}", signals.sentiment));
+    words.join(", ")
+}
+
+fn rule(policy: &Policy, seen: &RuleSeen) -> v1::RuleTrace {
+    let rule = &policy.rules.all()[seen.rule];
+    let (failing_term, actual_value, failure) = match seen.failing.clone() {
+        Some(failing) => (failing.term, failing.actual, failing.failure.unwrap_or_default()),
+        None => Default::default(),
+    };
+    v1::RuleTrace {
+        name: rule.name.clone(),
+        matched: seen.failing.is_none(),
+        action: rule.action.as_str().to_owned(),
+        failing_term,
+        actual_value,
+        failure,
     }
 }
 
@@ -122,6 +161,7 @@ fn source_of(rung: Rung) -> v1::DecisionSource {
     match rung {
         Rung::Direct => v1::DecisionSource::Direct,
         Rung::Alias => v1::DecisionSource::Alias,
+        Rung::Rule => v1::DecisionSource::Rule,
         Rung::Profile | Rung::PolicyProfile => v1::DecisionSource::Profile,
         Rung::Route | Rung::Domain => v1::DecisionSource::Embedding,
         Rung::Default => v1::DecisionSource::Default,

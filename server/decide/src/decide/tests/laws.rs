@@ -101,6 +101,7 @@ proptest! {
                 Probe::ExactCache => evidence.cache = answers.cache.clone(),
                 Probe::Embedding => evidence.embedding = answers.embedding.clone(),
                 Probe::Difficulty(_) => evidence.difficulty = answers.difficulty.clone(),
+                Probe::Signals => evidence.signals = answers.signals.clone(),
             }
         }
     }

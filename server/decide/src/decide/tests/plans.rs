@@ -174,3 +174,32 @@ fn the_explanation_says_what_to_do() {
     let plan = "plan: ask b, then a, then d; accept an answer from confidence 0.8";
     assert!(text.contains(plan), "{text}");
 }
+
+#[test]
+fn a_rule_that_uses_a_route_keeps_its_plan_and_a_set_limits_it() {
+    use crate::query::Requirements;
+    use crate::rule::{Action, Condition, Rule, Rules, Set, Use};
+    let rule = |name: &str, action| Rule {
+        name: name.into(),
+        when: Condition::parse("true").unwrap(),
+        action,
+    };
+    let requirements = Requirements {
+        max_cost_usd: Some(1e6),
+        ..Requirements::default()
+    };
+    let set = Set {
+        requirements,
+        weights: None,
+    };
+    let mut policy = planned(CASCADE, &[]);
+    policy.rules = Rules::new(vec![
+        rule("known cost", Action::Set(set)),
+        rule("code", Action::Use(Use::Route(0))),
+    ]);
+    let decision = done(&policy, &Query::default(), &Evidence::default()).unwrap();
+    let accept_at = 0.8;
+    let models = vec![1, 0];
+    assert_eq!(decision.plan, Plan::Cascade { models, accept_at });
+    assert_eq!((decision.source, decision.rule), (Source::Rule, Some(1)));
+}

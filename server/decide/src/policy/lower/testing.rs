@@ -90,7 +90,7 @@ fn request_of(fields: &Fields<'_>, report: &mut Report) -> Query {
     }
 }
 
-fn requirements(fields: Fields<'_>) -> Requirements {
+pub(super) fn requirements(fields: Fields<'_>) -> Requirements {
     Requirements {
         min_context_tokens: fields.integer("min_context_tokens"),
         max_output_tokens: fields.integer("max_output_tokens"),
@@ -100,6 +100,7 @@ fn requirements(fields: Fields<'_>) -> Requirements {
         max_latency_ms: fields.number("max_latency_ms"),
         min_quality: fields.number("min_quality"),
         regions: fields.texts("regions"),
+        regions_exclude: false,
     }
 }
 
@@ -141,6 +142,7 @@ fn want_of(fields: &Fields<'_>) -> (Want, Wanted) {
         source: fields.text("source"),
         domain: fields.text("domain"),
         profile: fields.text("profile"),
+        rule: fields.text("rule"),
         fallbacks: list("fallbacks"),
         degraded: list("degraded"),
         error: fields.text("error"),
@@ -154,6 +156,7 @@ fn want_of(fields: &Fields<'_>) -> (Want, Wanted) {
         domain: fields.spanned("domain"),
         profile: fields.spanned("profile"),
         canary: fields.spanned("canary"),
+        rule: fields.spanned("rule"),
         models,
     };
     (want, wanted)

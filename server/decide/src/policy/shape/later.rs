@@ -1,11 +1,7 @@
 //! The grammar of what this version does not do yet. It is checked like everything else and then refused: a policy that
 //! asks for it would otherwise be served without it, and nobody would know.
 
-use super::testing::REQUIREMENTS;
-use super::{
-    FILLED, ID_OR_IDS, Kind, Later, NAME, Object, SHARE, WEIGHTS, Word, defaults, exactly_one, object,
-    optional, required, word,
-};
+use super::{FILLED, Kind, Later, Object, SHARE, Word, defaults, object, optional, required, word};
 
 const fn refused(object: Object, what: &'static str, instead: &'static str) -> Object {
     Object {
@@ -13,59 +9,6 @@ const fn refused(object: Object, what: &'static str, instead: &'static str) -> O
         ..object
     }
 }
-
-static USE: Object = exactly_one(
-    object(
-        "use",
-        "Who serves the request.",
-        &[
-            optional("model", "A model, or several in order.", ID_OR_IDS),
-            optional("route", "The models of a route.", NAME),
-            optional("profile", "The models of a profile.", NAME),
-        ],
-    ),
-    &["model", "route", "profile"],
-);
-
-static SET: Object = object(
-    "set",
-    "Changes to the request.",
-    &[
-        optional("weights", "Weights of the objective.", Kind::Object(&WEIGHTS)),
-        optional(
-            "requirements",
-            "Further hard limits.",
-            Kind::Object(&REQUIREMENTS),
-        ),
-    ],
-);
-
-pub(super) static RULE: Object = refused(
-    exactly_one(
-        object(
-            "rule",
-            "A condition and what follows from it.",
-            &[
-                required("name", "Unique name, shown with the decision.", NAME),
-                required(
-                    "when",
-                    "A CEL expression over `request`, `caller` and `signals`.",
-                    FILLED,
-                ),
-                optional("deny", "Refuse the request with this message.", FILLED),
-                optional("use", "Decide.", Kind::Object(&USE)),
-                optional(
-                    "set",
-                    "Change requirements and weights, then go on.",
-                    Kind::Object(&SET),
-                ),
-            ],
-        ),
-        &["deny", "use", "set"],
-    ),
-    "rules are",
-    "remove them, or write `rules: []`",
-);
 
 pub(super) static SEMANTIC: Object = object(
     "semantic",

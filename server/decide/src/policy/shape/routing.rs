@@ -2,9 +2,10 @@
 
 use super::canary::CANARY;
 use super::difficulty::{DIFFICULTY_FIELD, STRONG_WEAK};
-use super::later::{HEALTH, LLM, RULE, SEMANTIC, SESSIONS, SHADOW};
+use super::later::{HEALTH, LLM, SEMANTIC, SESSIONS, SHADOW};
 use super::models::{ALIASES, MODELS};
 use super::plan::PLAN_OR_SINGLE;
+use super::rules::RULE;
 use super::testing::TEST;
 use super::{
     FILLED, Field, ID, ID_OR_IDS, Kind, NAME, Object, SHARE, TOKENS, Word, defaults, list, object, optional,

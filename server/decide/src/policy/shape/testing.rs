@@ -150,6 +150,7 @@ pub(in crate::policy) static WANT: Object = object(
         optional("source", "Who decides.", Kind::Words(SOURCES)),
         optional("domain", "Name of the domain.", FILLED),
         optional("profile", "Name of the profile.", FILLED),
+        optional("rule", "Name of the rule that decides or denies.", FILLED),
         optional(
             "fallbacks",
             "Ids of the fallbacks, in order, all of them.",
@@ -162,7 +163,7 @@ pub(in crate::policy) static WANT: Object = object(
         ),
         optional(
             "error",
-            "Reason of the error, for example `NO_ELIGIBLE_MODEL`.",
+            "Reason of the error, for example `DENIED_BY_RULE`.",
             FILLED,
         ),
         optional(
@@ -193,6 +194,7 @@ const PROBES: &[Word] = &[
     word("exact_cache", "Was exactly this request decided before?"),
     word("embedding", "How probable is each route by the embedding?"),
     word("difficulty", "How much does the prompt need the strong model?"),
+    word("signals", "What do rules read of the prompt?"),
 ];
 
 pub(in crate::policy) static TEST: Object = Object {

@@ -116,7 +116,7 @@ fn as_json(node: &Node) -> Value {
 }
 
 /// What no schema can see: names, and what YAML has beyond JSON.
-const BEYOND_SCHEMA: [&str; 13] = [
+const BEYOND_SCHEMA: [&str; 15] = [
     "duplicate",
     "duplicate-key",
     "reserved-name",
@@ -128,6 +128,8 @@ const BEYOND_SCHEMA: [&str; 13] = [
     "unknown-route",
     "unknown-domain",
     "unknown-profile",
+    "unknown-rule",
+    "empty-set",
     "bad-name",
     "catalogue",
 ];
@@ -205,7 +207,10 @@ const CHANGES: &[(&str, &str)] = &[
     ("wait_ms: 300", "wait_ms: 0"),
     ("plan: single", "plan: double"),
     ("mode: never", "mode: always"),
-    ("rules: []", "rules: [{name: a, when: x, deny: y}]"),
+    (
+        "deny: \"images need a paid plan\"",
+        "set: {}, use: {model: openai/gpt-5}",
+    ),
     ("semantic: {enabled: false", "semantic: {enabled: true"),
     ("sessions: {enabled: false", "sessions: {enabled: true"),
     ("health: {enabled: false", "health: {enabled: 0"),
@@ -237,7 +242,13 @@ fn the_schema_refuses_what_is_refused_for_its_shape() {
 #[test]
 fn the_schema_sees_shapes_and_not_names() {
     let validator = jsonschema::draft202012::new(&json_schema()).unwrap();
-    for (name, shape_is_right) in [("names.yaml", true), ("shape.yaml", false), ("later.yaml", false)] {
+    for (name, shape_is_right) in [
+        ("names.yaml", true),
+        ("conditions.yaml", true),
+        ("shape.yaml", false),
+        ("later.yaml", false),
+        ("rules.yaml", false),
+    ] {
         assert_eq!(
             schema_accepts(&validator, &fixture(&format!("bad/{name}"))),
             shape_is_right,

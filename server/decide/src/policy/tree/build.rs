@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Tag};
 
-use super::{Key, MAX_BYTES, MAX_DEPTH, MAX_NODES, MAX_TEXT, Node, Value};
+use super::{Key, MAX_BYTES, MAX_DEPTH, MAX_NODES, MAX_TEXT, Node, Style, Value};
 use crate::diagnostic::{Diagnostic, Severity};
 
 /// See [`super::parse`].
@@ -88,13 +88,14 @@ impl Builder {
                     Some(_) => true,
                     None => style == ScalarStyle::Plain,
                 };
-                let node = node(
-                    Value::Scalar {
-                        text: text.into_owned(),
-                        plain,
-                    },
-                    at,
-                );
+                let value = Value::Scalar {
+                    text: text.into_owned(),
+                    plain,
+                };
+                let node = Node {
+                    style: style_of(style),
+                    ..node(value, at)
+                };
                 self.finished(node, anchor)?;
             }
             Event::SequenceStart(anchor, tag) => {
@@ -240,7 +241,21 @@ fn core_tag(tag: Option<&Tag>, at: (u32, u32)) -> Result<Option<&str>, Diagnosti
 }
 
 fn node(value: Value, (line, column): (u32, u32)) -> Node {
-    Node { value, line, column }
+    Node {
+        value,
+        line,
+        column,
+        style: Style::Plain,
+    }
+}
+
+fn style_of(style: ScalarStyle) -> Style {
+    match style {
+        ScalarStyle::Plain => Style::Plain,
+        ScalarStyle::SingleQuoted => Style::SingleQuoted,
+        ScalarStyle::DoubleQuoted => Style::DoubleQuoted,
+        ScalarStyle::Literal | ScalarStyle::Folded => Style::Block,
+    }
 }
 
 fn empty() -> Diagnostic {

@@ -1,0 +1,186 @@
+//! The language of a text: by its script where one script means one language, else by its most common words.
+//!
+//! The score of a language is the sum over the text's words of 1/n for each word that is common in n of the languages
+//! listed, plus 1/2 for each letter that only it uses. The best score wins if no other reaches it.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+/// Words looked at.
+const MOST: usize = 200;
+
+/// The most common function words of languages in Latin script, and the letters that tell a language from the others.
+const LATIN: [(&str, &str, &str); 18] = [
+    (
+        "en",
+        "the and of to in is are was that this with for on it you what how please can write i my me do not be have a an from",
+        "",
+    ),
+    (
+        "de",
+        "der die das und ist nicht ein eine einen ich mir mit für auf den dem zu im wie was bitte kann sie es wird von",
+        "ß",
+    ),
+    (
+        "fr",
+        "le la les des une un est et que dans pour qui sur pas avec je vous mon ce comment quel du au moi il sont",
+        "œ",
+    ),
+    (
+        "es",
+        "el la los las una un es y que en para por con como cómo qué mi me del al está yo hola lo puedes de",
+        "ñ¿¡",
+    ),
+    (
+        "it",
+        "il la gli una un è e che di per con come sono mi del della non questo cosa quale puoi ciao lo nel i",
+        "",
+    ),
+    (
+        "pt",
+        "o a os as uma um é e que de para por com como meu não você do da em isso qual está olá no na",
+        "ãõ",
+    ),
+    (
+        "nl",
+        "de het een en is niet van ik voor met op dat hoe wat kan je mijn zijn naar deze te wordt graag",
+        "",
+    ),
+    (
+        "sv",
+        "och att det en ett är inte jag för med på som hur vad kan du mig den av till har",
+        "",
+    ),
+    (
+        "da",
+        "og at det en et er ikke jeg for med på som hvordan hvad kan du mig den af til har",
+        "",
+    ),
+    (
+        "no",
+        "og at det en et er ikke jeg for med på som hvordan hva kan du meg den av til har",
+        "",
+    ),
+    (
+        "fi",
+        "ja on ei se että minä kun mutta joka miten mikä voi ovat tämä olen mitä kuinka sinä voitko",
+        "",
+    ),
+    (
+        "pl",
+        "i w na z nie się jest to że do jak co czy dla proszę mam ten po moje można",
+        "łąęśżźń",
+    ),
+    (
+        "cs",
+        "a je se na v že to jak co pro není jsem prosím mi do od jsou který může",
+        "ěřů",
+    ),
+    (
+        "ro",
+        "și în este la de un o nu că pe cu care ce cum pentru sunt mai eu din",
+        "șță",
+    ),
+    (
+        "tr",
+        "ve bir bu için ne nasıl mı mi da de ile çok var değil ben olan daha lütfen bana",
+        "ğış",
+    ),
+    (
+        "hu",
+        "a az és egy hogy nem van mit hogyan ez is meg kell én mi vagy kérem milyen",
+        "őű",
+    ),
+    (
+        "id",
+        "dan yang di ke untuk dari ini itu adalah dengan tidak bagaimana apa saya bisa anda pada tolong",
+        "",
+    ),
+    (
+        "vi",
+        "và là của có không cho một những được tôi bạn trong này thế nào gì các với như",
+        "đơư",
+    ),
+];
+
+/// Languages by word, and how many letters tell one.
+static COMMON: LazyLock<BTreeMap<&'static str, Vec<usize>>> = LazyLock::new(|| {
+    let mut common: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (at, (_, words, _)) in LATIN.iter().enumerate() {
+        for word in words.split(' ') {
+            let languages = common.entry(word).or_default();
+            if !languages.contains(&at) {
+                languages.push(at);
+            }
+        }
+    }
+    common
+});
+
+pub(super) fn language(text: &str, words: &[String]) -> &'static str {
+    match script(text) {
+        Some("latin") => latin(text, words),
+        Some(language) => language,
+        None => "und",
+    }
+}
+
+/// The script of most letters, as the language that it stands for.
+fn script(text: &str) -> Option<&'static str> {
+    let mut counts: BTreeMap<&'static str, usize> = BTreeMap::new();
+    for c in text.chars().filter(|c| c.is_alphabetic()) {
+        let script = match c {
+            'a'..='z' | 'A'..='Z' | '\u{C0}'..='\u{24F}' | '\u{1E00}'..='\u{1EFF}' => "latin",
+            '\u{370}'..='\u{3FF}' | '\u{1F00}'..='\u{1FFF}' => "el",
+            '\u{400}'..='\u{52F}' => "ru",
+            '\u{530}'..='\u{58F}' => "hy",
+            '\u{590}'..='\u{5FF}' => "he",
+            '\u{600}'..='\u{6FF}' => "ar",
+            '\u{900}'..='\u{97F}' => "hi",
+            '\u{980}'..='\u{9FF}' => "bn",
+            '\u{B80}'..='\u{BFF}' => "ta",
+            '\u{C00}'..='\u{C7F}' => "te",
+            '\u{E00}'..='\u{E7F}' => "th",
+            '\u{10A0}'..='\u{10FF}' => "ka",
+            '\u{1100}'..='\u{11FF}' | '\u{AC00}'..='\u{D7AF}' => "ko",
+            '\u{3040}'..='\u{30FF}' => "ja",
+            '\u{3400}'..='\u{9FFF}' => "zh",
+            _ => continue,
+        };
+        *counts.entry(script).or_default() += 1;
+    }
+    let (most, _) = counts.iter().max_by_key(|(_, count)| **count)?;
+    let any = |letters: &str| text.chars().any(|c| letters.contains(c));
+    Some(match *most {
+        // A sentence of Japanese is half Chinese characters, and never without kana.
+        "zh" if counts.get("ja").is_some_and(|kana| kana * 10 >= counts["zh"]) => "ja",
+        "ru" if any("іїєґІЇЄҐ") => "uk",
+        "ar" if any("ٹڈڑے") => "ur",
+        "ar" if any("پچژگ") => "fa",
+        language => language,
+    })
+}
+
+fn latin(text: &str, words: &[String]) -> &'static str {
+    let mut scores = [0f64; LATIN.len()];
+    for word in words.iter().take(MOST) {
+        if let Some(languages) = COMMON.get(word.as_str()) {
+            for &at in languages {
+                scores[at] += 1.0 / languages.len() as f64;
+            }
+        }
+    }
+    for c in text.chars().filter(|c| !c.is_ascii()).take(MOST) {
+        for (score, (.., letters)) in scores.iter_mut().zip(&LATIN) {
+            if c.to_lowercase().all(|c| letters.contains(c)) {
+                *score += 0.5;
+            }
+        }
+    }
+    let best = scores.iter().copied().fold(0.0, f64::max);
+    let mut at_best = scores.iter().enumerate().filter(|(_, score)| **score == best);
+    match (at_best.next(), at_best.next()) {
+        (Some((at, _)), None) if best > 0.0 => LATIN[at].0,
+        _ => "und",
+    }
+}

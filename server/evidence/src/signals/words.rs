@@ -1,0 +1,22 @@
+//! Words of a text in lower case, with the place of sentences lost: what languages and feelings are counted in.
+
+/// Words between what is no letter, digit or apostrophe, in lower case. Scripts without spaces give long words.
+pub(super) fn words(text: &str) -> Vec<String> {
+    let inside = |c: char| c.is_alphanumeric() || matches!(c, '\'' | '’');
+    text.split(|c: char| !inside(c))
+        .map(|word| word.trim_matches(['\'', '’']))
+        .filter(|word| !word.is_empty())
+        .map(|word| crate::text::lower(word).replace('’', "'"))
+        .collect()
+}
+
+/// How many words a text has where scripts without spaces count two characters as one.
+pub(super) fn count(words: &[String]) -> usize {
+    words
+        .iter()
+        .map(|word| {
+            let unspaced = word.chars().filter(|c| *c >= '\u{2E80}').count();
+            unspaced.div_ceil(2).max(1)
+        })
+        .sum()
+}
