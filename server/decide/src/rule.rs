@@ -14,6 +14,8 @@ mod index;
 mod lower;
 mod syntax;
 
+use std::sync::Arc;
+
 use crate::policy::{ModelIndex, RouteIndex};
 use crate::query::{Requirements, Weights};
 
@@ -77,11 +79,12 @@ pub struct Set {
     pub weights: Option<Weights>,
 }
 
-/// The rules of a policy in file order, with an index over those that ask for a certain value.
+/// The rules of a policy in file order, with an index over those that ask for a certain value. Clones share them: each set
+/// of inline routes has a policy of its own.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Rules {
-    list: Vec<Rule>,
-    index: index::Index,
+    list: Arc<[Rule]>,
+    index: Arc<index::Index>,
     session: bool,
 }
 
@@ -89,9 +92,9 @@ impl Rules {
     /// Indexes rules. Linear in the number of conditions' terms, times a logarithm.
     pub fn new(list: Vec<Rule>) -> Self {
         Rules {
-            index: index::Index::new(&list),
+            index: Arc::new(index::Index::new(&list)),
             session: list.iter().any(|rule| rule.when.reads(&field::Field::SessionId)),
-            list,
+            list: list.into(),
         }
     }
 

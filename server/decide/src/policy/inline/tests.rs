@@ -187,3 +187,36 @@ fn what_is_too_much_is_one_problem_and_nothing_else_is_looked_at() {
     };
     assert!(policy().with_inline(&[fits]).is_ok());
 }
+
+#[test]
+fn rules_hold_for_a_request_with_routes_of_its_own_and_mean_the_policys_routes() {
+    let text = "schema: 1
+default: a
+models: [{id: a}, {id: b}]
+routes: [{name: own, description: what the policy sends to its second model, models: [b]}]
+rules:
+  - {name: closed, when: 'caller.tenant == \"closed\"', deny: no}
+  - {name: by route, when: 'caller.tier == \"pro\"', use: {route: own}}
+";
+    let policy = crate::policy::load(text.as_bytes()).unwrap().policy;
+    let ids = ["a".to_owned()];
+    let inline = InlineRoute {
+        name: "asked",
+        description: "what the request brings for itself",
+        model_ids: &ids,
+    };
+    let policy = policy.with_inline(&[inline]).unwrap();
+    let mut query = Query {
+        inline_routes: true,
+        ..Query::default()
+    };
+    query.caller.tier = "pro".into();
+    let decided = |query: &Query| match decide(&policy, query, &Evidence::default()) {
+        Step::Done(outcome) => outcome,
+        Step::Ask(probe) => panic!("asked for {probe:?}"),
+    };
+    let decision = decided(&query).unwrap();
+    assert_eq!((decision.model, decision.route), (1, Some(0)));
+    query.caller.tenant = "closed".into();
+    assert_eq!(decided(&query).unwrap_err().reason(), "DENIED_BY_RULE");
+}
