@@ -14,7 +14,10 @@ pub(super) fn request_key(
     conversation: &Conversation,
     snapshot: &Snapshot,
 ) -> Key {
-    let mut hash = Canonical(blake3::Hasher::new_keyed(secret));
+    let mut hash = Canonical {
+        hash: blake3::Hasher::new_keyed(secret),
+        waiting: Vec::with_capacity(2 * LONG),
+    };
     hash.text(&snapshot.policy.checksum);
     hash.bytes(&snapshot.evidence_fingerprint);
     hash.query(query);
@@ -31,16 +34,37 @@ pub(super) fn request_key(
     for message in messages {
         hash.message(message);
     }
-    *hash.0.finalize().as_bytes()
+    hash.flush();
+    *hash.hash.finalize().as_bytes()
 }
 
-/// Feeds values with their lengths, so that no two different requests give the same bytes.
-struct Canonical(blake3::Hasher);
+/// Feeds values with their lengths, so that no two different requests give the same bytes. Short ones are collected: the
+/// hash takes one piece of a thousand bytes faster than a hundred of ten.
+struct Canonical {
+    hash: blake3::Hasher,
+    waiting: Vec<u8>,
+}
+
+/// Bytes from which a value is hashed where it is.
+const LONG: usize = 1024;
 
 impl Canonical {
     fn bytes(&mut self, bytes: &[u8]) {
         self.count(bytes.len());
-        self.0.update(bytes);
+        if bytes.len() >= LONG {
+            self.flush();
+            self.hash.update(bytes);
+            return;
+        }
+        self.waiting.extend_from_slice(bytes);
+        if self.waiting.len() >= LONG {
+            self.flush();
+        }
+    }
+
+    fn flush(&mut self) {
+        self.hash.update(&self.waiting);
+        self.waiting.clear();
     }
 
     fn text(&mut self, text: &str) {
@@ -52,7 +76,7 @@ impl Canonical {
     }
 
     fn number(&mut self, number: u64) {
-        self.0.update(&number.to_le_bytes());
+        self.waiting.extend_from_slice(&number.to_le_bytes());
     }
 
     fn option(&mut self, value: Option<u64>) {
