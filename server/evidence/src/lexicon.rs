@@ -20,12 +20,16 @@ const ENGLISH: f32 = 0.25;
 const WHOLE: u64 = 1;
 const STEM: u64 = 2;
 const INFIX: u64 = 3;
+/// Characters that every stem has at least: a word whose beginning starts no stem is not looked up again.
+const BEGINNING: usize = 3;
 
 struct Lexicon {
     concepts: Vec<&'static str>,
     terms: Table,
     /// The concepts of each term, and whether the term is English.
     targets: Vec<Vec<(u16, bool)>>,
+    /// The first characters of all stems.
+    beginnings: Table,
     /// Words that tell English, by hash.
     common: Table,
 }
@@ -42,6 +46,7 @@ impl Lexicon {
             concepts: Vec::new(),
             terms: Table::new(),
             targets: Vec::new(),
+            beginnings: Table::new(),
             common: Table::new(),
         };
         for line in LINES.lines().filter(|line| !line.starts_with('#')) {
@@ -70,6 +75,10 @@ impl Lexicon {
             _ if term.ends_with('*') => STEM,
             _ => WHOLE,
         };
+        if kind == STEM {
+            let beginning: String = term.chars().take(BEGINNING).collect();
+            self.beginnings.insert(finish(hash(&beginning)));
+        }
         let (id, new) = self.terms.insert(finish(hash(term.trim_end_matches('*')) ^ kind));
         if new {
             self.targets.push(Vec::new());
@@ -114,9 +123,13 @@ pub(crate) fn touched(text: &str) -> Touched {
             continue;
         }
         let mut hash = START;
-        for (at, c) in word.char_indices() {
+        let mut begun = false;
+        for (number, (at, c)) in word.char_indices().enumerate() {
             hash = extend(hash, u64::from(c));
-            if at > 0 {
+            if number + 1 == BEGINNING {
+                begun = lexicon.beginnings.get(finish(hash)).is_some();
+            }
+            if begun {
                 lexicon.note(hash ^ STEM, word, &mut touched.concepts);
             }
             if c >= UNSPACED {
@@ -156,5 +169,39 @@ fn merge(concepts: &mut Vec<(u16, bool)>, concept: u16, sure: bool) {
     match concepts.iter_mut().find(|seen| seen.0 == concept) {
         Some(seen) => seen.1 |= sure,
         None => concepts.push((concept, sure)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words_added(text: &str) -> String {
+        added([touched(text)].iter()).join(" ")
+    }
+
+    #[test]
+    fn a_stem_is_found_in_its_words_and_is_as_long_as_a_beginning() {
+        for line in LINES.lines().filter(|line| !line.starts_with('#')) {
+            for term in line
+                .split('\t')
+                .nth(2)
+                .unwrap()
+                .split(' ')
+                .filter(|term| term.ends_with('*'))
+            {
+                if term.chars().next().is_some_and(|c| c < UNSPACED) {
+                    assert!(term.chars().count() > BEGINNING, "{term} is too short for a stem");
+                }
+            }
+        }
+        assert!(words_added("der wecker und die weckrufe").contains("alarm"));
+    }
+
+    #[test]
+    fn foreign_words_count_only_where_a_text_is_not_english() {
+        assert!(words_added("regen morgen").contains("rain"));
+        assert!(!words_added("what is the regen of this car and how do i fix it").contains("rain"));
+        assert!(words_added("明天下雨吗").contains("rain"));
     }
 }

@@ -370,6 +370,7 @@ impl Vocabulary {
     }
 
     /// (1 + ln(count)) × rarity.
+    #[inline]
     fn value(&self, id: u32, seen: u16) -> f32 {
         let rarity = self.rarity[id as usize];
         match self.log_counts.get(usize::from(seen)) {
