@@ -53,10 +53,7 @@ impl Classifier {
     /// averaged into it.
     #[must_use]
     pub fn compile(encoder: Arc<Encoder>, set: &TrainingSet) -> Self {
-        let reader = Reader {
-            vocabulary: vocabulary(set),
-            encoder,
-        };
+        let reader = Reader::new(encoder, vocabulary(set));
         let mut trained = if set.routes.is_empty() {
             None
         } else {
@@ -132,7 +129,8 @@ fn vocabulary(set: &TrainingSet) -> Vocabulary {
     let mut add = |text: &str| {
         let text = text::whole(text);
         let mut parts = vec![text.as_str()];
-        parts.extend(lexicon::added([lexicon::touched(&text)].iter()));
+        let added = lexicon::added([lexicon::touched(&text)].iter());
+        parts.extend(added.into_iter().map(|number| lexicon::concepts()[number]));
         builder.add(&parts);
     };
     for route in &set.routes {

@@ -147,8 +147,13 @@ pub(crate) fn touched(text: &str) -> Touched {
     touched
 }
 
-/// The English words to add to neighbouring texts.
-pub(crate) fn added<'a>(parts: impl Iterator<Item = &'a Touched>) -> Vec<&'static str> {
+/// The English words of every concept, by its number.
+pub(crate) fn concepts() -> &'static [&'static str] {
+    &LEXICON.concepts
+}
+
+/// The concepts whose English words are to be added to neighbouring texts.
+pub(crate) fn added<'a>(parts: impl Iterator<Item = &'a Touched>) -> Vec<usize> {
     let mut all = Touched::default();
     for part in parts {
         all.words += part.words;
@@ -161,7 +166,7 @@ pub(crate) fn added<'a>(parts: impl Iterator<Item = &'a Touched>) -> Vec<&'stati
     all.concepts
         .iter()
         .filter(|&&(_, sure)| sure || !english)
-        .map(|&(concept, _)| LEXICON.concepts[usize::from(concept)])
+        .map(|&(concept, _)| usize::from(concept))
         .collect()
 }
 
@@ -177,7 +182,10 @@ mod tests {
     use super::*;
 
     fn words_added(text: &str) -> String {
-        added([touched(text)].iter()).join(" ")
+        let words = added([touched(text)].iter())
+            .into_iter()
+            .map(|number| concepts()[number]);
+        words.collect::<Vec<_>>().join(" ")
     }
 
     #[test]

@@ -16,9 +16,12 @@ use crate::vocabulary::{Counts, Features, HALF, Vocabulary};
 pub(crate) struct Reader {
     pub(crate) encoder: Arc<Encoder>,
     pub(crate) vocabulary: Vocabulary,
+    /// The English words of every concept of the lexicon: most prompts touch one.
+    concepts: Vec<Lexed>,
 }
 
 /// A lower-cased text, looked at once.
+#[derive(Debug)]
 pub(crate) struct Lexed {
     counts: Counts,
     embedding: Vec<f32>,
@@ -26,6 +29,19 @@ pub(crate) struct Lexed {
 }
 
 impl Reader {
+    pub(crate) fn new(encoder: Arc<Encoder>, vocabulary: Vocabulary) -> Self {
+        let mut reader = Self {
+            encoder,
+            vocabulary,
+            concepts: Vec::new(),
+        };
+        reader.concepts = lexicon::concepts()
+            .iter()
+            .map(|words| reader.lex(words))
+            .collect();
+        reader
+    }
+
     /// Looks at a text that is already lower-cased.
     pub(crate) fn lex(&self, text: &str) -> Lexed {
         Lexed {
@@ -47,8 +63,8 @@ impl Reader {
         if added.is_empty() {
             return self.vector(parts);
         }
-        let added: Vec<Lexed> = added.iter().map(|words| self.lex(words)).collect();
-        let parts: Vec<&Lexed> = parts.iter().copied().chain(&added).collect();
+        let added = added.into_iter().map(|number| &self.concepts[number]);
+        let parts: Vec<&Lexed> = parts.iter().copied().chain(added).collect();
         self.vector(&parts)
     }
 
