@@ -23,6 +23,15 @@ pub(super) fn lower(text: &str, parsed: &Parsed) -> Result<Node, Vec<Problem>> {
     match lowering.condition(&parsed.root, 0) {
         Some(node) if lowering.problems.is_empty() => Ok(node),
         _ => {
+            // A rule must never be dropped without a word, whatever part of the language it is written in.
+            if lowering.problems.is_empty() {
+                lowering.problems.push(Problem {
+                    offset: 0,
+                    code: "condition-unsupported",
+                    message: "the condition uses a part of CEL that is not supported".into(),
+                    hint: "compare fields of `request`, `caller` and `signals` with literals".into(),
+                });
+            }
             lowering.problems.sort_by_key(|problem| problem.offset);
             Err(lowering.problems)
         }

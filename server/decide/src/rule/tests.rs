@@ -274,6 +274,12 @@ fn any_condition() -> impl Strategy<Value = String> {
     })
 }
 
+#[test]
+fn a_condition_that_is_refused_always_says_why() {
+    let found = Condition::parse("caller.tier != 'a'.A").unwrap_err();
+    assert_eq!(found[0].code, "condition-unsupported");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
 
