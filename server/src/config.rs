@@ -292,4 +292,6 @@ impl Checker<'_> {
 }
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests;

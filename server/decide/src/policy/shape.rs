@@ -208,4 +208,6 @@ const ID: Kind = Kind::Text(Text::Id);
 const ID_OR_IDS: Kind = Kind::Either(&[ID, some(&ID)]);
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests;
