@@ -257,7 +257,12 @@ impl<'a> Ladder<'a> {
     }
 
     /// Rungs 2, 4 and 7: the profile's models, else all of the catalogue, that fit the profile, else the nearest in size.
-    fn by_profile(&mut self, index: usize, rung: Rung, rule: Option<RuleIndex>) -> Option<Decision> {
+    fn by_profile(
+        &mut self,
+        index: usize,
+        rung: Rung,
+        rule: Option<(RuleIndex, Option<&'a PlanSpec>)>,
+    ) -> Option<Decision> {
         let profile = &self.policy.profiles[index];
         let all: Vec<ModelIndex>;
         let pool = if profile.models.is_empty() {
@@ -283,7 +288,8 @@ impl<'a> Ladder<'a> {
         let source = rule.map_or(Source::Profile, |_| Source::Rule);
         let bid = Bid {
             profile: Some(index),
-            rule,
+            rule: rule.map(|(rule, _)| rule),
+            plan: rule.and_then(|(_, plan)| plan),
             ..Bid::new(rung, source, &[], contest)
         };
         self.settle(bid, ranking)

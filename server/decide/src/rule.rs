@@ -16,6 +16,7 @@ mod syntax;
 
 use std::sync::Arc;
 
+use crate::plan::PlanSpec;
 use crate::policy::{ModelIndex, RouteIndex};
 use crate::query::{Requirements, Weights};
 
@@ -42,8 +43,9 @@ pub struct Rule {
 pub enum Action {
     /// Refuses the request with this message for the caller.
     Deny(String),
-    /// Decides, if one of its models may serve the request.
-    Use(Use),
+    /// Decides, if one of its models may serve the request; how its models work together, where the rule says so, and
+    /// else as the route does.
+    Use(Use, Option<PlanSpec>),
     /// Tightens requirements, sets weights, and lets the ladder go on.
     Set(Set),
 }
@@ -53,7 +55,7 @@ impl Action {
     pub fn as_str(&self) -> &'static str {
         match self {
             Action::Deny(_) => "deny",
-            Action::Use(_) => "use",
+            Action::Use(..) => "use",
             Action::Set(_) => "set",
         }
     }

@@ -9,6 +9,7 @@ use super::{Bid, Ladder, Stop};
 use crate::decision::{Decision, Refused, Source};
 use crate::evidence::{Answer, Evidence, Probe};
 use crate::explanation::Rung;
+use crate::plan::PlanSpec;
 use crate::rule::{Action, Facts, Outcome, Rule, RuleIndex, Set, Use};
 
 impl<'a> Ladder<'a> {
@@ -68,7 +69,7 @@ impl<'a> Ladder<'a> {
                     self.tighten(set);
                     None
                 }
-                Action::Use(whom) => self.by_rule(index, whom, evidence)?,
+                Action::Use(whom, plan) => self.by_rule(index, whom, plan.as_ref(), evidence)?,
             };
             if decision.is_some() {
                 return Ok(decision);
@@ -81,25 +82,29 @@ impl<'a> Ladder<'a> {
         &mut self,
         rule: RuleIndex,
         whom: &'a Use,
+        plan: Option<&'a PlanSpec>,
         evidence: &Evidence,
     ) -> Result<Option<Decision>, Stop> {
         let policy = self.policy;
         let bid = match whom {
             Use::Models(models) => {
                 let contest = self.contest(None, self.listed(), &[]);
-                Bid::new(Rung::Rule, Source::Rule, models, contest)
+                Bid {
+                    plan,
+                    ..Bid::new(Rung::Rule, Source::Rule, models, contest)
+                }
             }
             Use::Route(index) => {
                 let route = &policy.routes[*index];
                 let (contest, judged) = self.route_contest(*index, evidence)?;
                 Bid {
                     domain: route.domain,
-                    plan: route.plan.as_ref(),
+                    plan: plan.or(route.plan.as_ref()),
                     judged,
                     ..Bid::new(Rung::Rule, Source::Rule, &route.models, contest)
                 }
             }
-            Use::Profile(index) => return Ok(self.by_profile(*index, Rung::Rule, Some(rule))),
+            Use::Profile(index) => return Ok(self.by_profile(*index, Rung::Rule, Some((rule, plan)))),
         };
         Ok(self.run(Bid {
             rule: Some(rule),

@@ -42,12 +42,13 @@ impl Ladder<'_> {
     }
 
     /// Puts the model of the first canary that the request is in, and that may serve it, before the winner. Only where
-    /// the policy chose among models: what the request or a rule names stays.
+    /// the policy chose among models: those that the request or a rule names stay.
     fn canaries(&self, bid: &Bid<'_>, ranking: &mut Ranking) -> Vec<CanarySeen> {
-        let chosen = matches!(
-            bid.rung,
-            Rung::Route | Rung::Domain | Rung::Profile | Rung::PolicyProfile | Rung::Default
-        );
+        let chosen = match bid.rung {
+            Rung::Direct | Rung::Alias => false,
+            Rung::Rule => bid.contest.route.is_some() || bid.profile.is_some(),
+            Rung::Route | Rung::Domain | Rung::Profile | Rung::PolicyProfile | Rung::Default => true,
+        };
         let mut seen = Vec::new();
         if !chosen || ranking.order.is_empty() {
             return seen;

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::{Model, ModelIndex, Policy, Route, StrongWeak};
+use crate::plan::{PlanKind, PlanSpec};
 use crate::rule::{Action, Rule, Use};
 
 /// What changed between two policies.
@@ -85,30 +86,31 @@ fn named_model(policy: &Policy, model: &Model) -> (Model, BTreeMap<String, f64>)
     )
 }
 
-/// A route, its models and domain by name.
-fn named_route(policy: &Policy, route: &Route) -> (Route, [Vec<String>; 3], Option<String>, Option<String>) {
+/// A plan without its models, those and the judge by name.
+type NamedPlan = Option<(PlanKind, Vec<String>, Option<String>)>;
+
+fn named_plan(policy: &Policy, plan: Option<&PlanSpec>) -> NamedPlan {
     let id = |model: &ModelIndex| policy.models[*model].id.clone();
-    let planned = route.plan.iter().flat_map(|plan| &plan.models);
+    plan.map(|plan| {
+        let mut kind = plan.kind.clone();
+        let judge = kind.take_judge();
+        (kind, plan.models.iter().map(id).collect(), judge.as_ref().map(id))
+    })
+}
+
+/// A route; its models, plan and domain by name.
+fn named_route(policy: &Policy, route: &Route) -> (Route, [Vec<String>; 2], NamedPlan, Option<String>) {
+    let id = |model: &ModelIndex| policy.models[*model].id.clone();
     let pair = route
         .strong_weak
         .map(|pair| vec![id(&pair.strong), id(&pair.weak)]);
-    let models = [
-        route.models.iter().map(id).collect(),
-        planned.map(id).collect(),
-        pair.unwrap_or_default(),
-    ];
-    let mut plan = route.plan.clone();
-    let mut judge = None;
-    if let Some(plan) = &mut plan {
-        plan.models.clear();
-        judge = plan.kind.take_judge().map(|model| id(&model));
-    }
+    let models = [route.models.iter().map(id).collect(), pair.unwrap_or_default()];
     let domain = route.domain.map(|domain| policy.domains[domain].name.clone());
     (
         Route {
             models: Vec::new(),
             domain: None,
-            plan,
+            plan: None,
             strong_weak: route.strong_weak.map(|pair| StrongWeak {
                 strong: 0,
                 weak: 0,
@@ -117,21 +119,26 @@ fn named_route(policy: &Policy, route: &Route) -> (Route, [Vec<String>; 3], Opti
             ..route.clone()
         },
         models,
+        named_plan(policy, route.plan.as_ref()),
         domain,
-        judge,
     )
 }
 
-/// A rule: its condition in canonical spelling, and whom it uses by name.
-fn named_rule(policy: &Policy, rule: &Rule) -> (String, Option<Action>, Vec<String>) {
+/// A rule: its condition in canonical spelling, and whom it uses, and how, by name.
+fn named_rule(policy: &Policy, rule: &Rule) -> (String, Option<Action>, Vec<String>, NamedPlan) {
     let id = |model: &ModelIndex| format!("model {}", policy.models[*model].id);
-    let (action, whom) = match &rule.action {
-        Action::Use(Use::Models(models)) => (None, models.iter().map(id).collect()),
-        Action::Use(Use::Route(route)) => (None, vec![format!("route {}", policy.routes[*route].name)]),
-        Action::Use(Use::Profile(at)) => (None, vec![format!("profile {}", policy.profiles[*at].name)]),
-        other => (Some(other.clone()), Vec::new()),
+    let (action, whom, plan) = match &rule.action {
+        Action::Use(whom, plan) => {
+            let names = match whom {
+                Use::Models(models) => models.iter().map(id).collect(),
+                Use::Route(route) => vec![format!("route {}", policy.routes[*route].name)],
+                Use::Profile(at) => vec![format!("profile {}", policy.profiles[*at].name)],
+            };
+            (None, names, named_plan(policy, plan.as_ref()))
+        }
+        other => (Some(other.clone()), Vec::new(), None),
     };
-    (rule.when.to_string(), action, whom)
+    (rule.when.to_string(), action, whom, plan)
 }
 
 fn compare<T: PartialEq>(old: Vec<(String, T)>, new: Vec<(String, T)>) -> Changes {

@@ -121,10 +121,16 @@ pub(super) struct DraftRule {
 #[derive(Debug)]
 pub(super) enum DraftAction {
     Deny(String),
+    Use(DraftUse, Option<DraftPlan>),
+    Set(Set),
+}
+
+#[derive(Debug)]
+pub(super) enum DraftUse {
+    /// Models and aliases.
     Models(Vec<Name>),
     Route(Name),
     Profile(Name),
-    Set(Set),
 }
 
 #[derive(Debug, Default)]

@@ -3,6 +3,7 @@
 use super::*;
 use crate::canary::{Canary, CanaryKey};
 use crate::plan::{Plan, PlanKind, PlanSpec};
+use crate::rule::{Action, Condition, Rule, Rules, Use};
 
 /// Route 0 has models 0 and 1; everybody with a session gets model 3 instead.
 fn with_canary() -> Policy {
@@ -142,4 +143,20 @@ fn explain_names_every_canary_that_was_looked_at() {
     assert_eq!(policy.varying_evidence(), Vec::<&str>::new());
     policy.canaries[0].key = CanaryKey::RequestId;
     assert_eq!(policy.varying_evidence(), ["canary"]);
+}
+
+#[test]
+fn a_rule_that_names_a_route_leaves_the_model_to_its_canary_and_one_that_names_models_does_not() {
+    for (whom, wanted) in [(Use::Route(0), 3), (Use::Models(vec![1, 2]), 1)] {
+        let mut policy = with_canary();
+        policy.canaries[0].route = (wanted == 3).then_some(0);
+        policy.rules = Rules::new(vec![Rule {
+            name: "r".into(),
+            when: Condition::parse("true").unwrap(),
+            action: Action::Use(whom, None),
+        }]);
+        let decision = done(&policy, &session(), &scores(&[0.1, 0.8])).unwrap();
+        assert_eq!((decision.model, decision.rule), (wanted, Some(0)));
+        assert_eq!(decision.canary.is_some(), wanted == 3);
+    }
 }

@@ -195,7 +195,7 @@ fn a_rule_that_uses_a_route_keeps_its_plan_and_a_set_limits_it() {
     let mut policy = planned(CASCADE, &[]);
     policy.rules = Rules::new(vec![
         rule("known cost", Action::Set(set)),
-        rule("code", Action::Use(Use::Route(0))),
+        rule("code", Action::Use(Use::Route(0), None)),
     ]);
     let decision = done(&policy, &Query::default(), &Evidence::default()).unwrap();
     let accept_at = 0.8;

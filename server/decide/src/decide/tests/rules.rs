@@ -20,7 +20,7 @@ fn deny(when: &str) -> Rule {
 }
 
 fn model(name: &str, when: &str, models: &[ModelIndex]) -> Rule {
-    rule(name, when, Action::Use(Use::Models(models.to_vec())))
+    rule(name, when, Action::Use(Use::Models(models.to_vec()), None))
 }
 
 fn set(when: &str, requirements: Requirements, weights: Option<Weights>) -> Rule {
@@ -121,8 +121,8 @@ fn a_use_whose_models_are_all_refused_falls_to_the_next_rule_and_says_so() {
 #[test]
 fn a_rule_may_use_a_route_or_a_profile() {
     let policy = with(vec![
-        rule("route", r#"caller.tier == "r""#, Action::Use(Use::Route(0))),
-        rule("profile", "true", Action::Use(Use::Profile(1))),
+        rule("route", r#"caller.tier == "r""#, Action::Use(Use::Route(0), None)),
+        rule("profile", "true", Action::Use(Use::Profile(1), None)),
     ]);
     let decision = done(&policy, &tier("r"), &Evidence::default()).unwrap();
     assert_eq!(
@@ -300,9 +300,9 @@ fn rules() -> impl Strategy<Value = Vec<Rule>> {
         Just(Action::Deny("no".into())),
         prop::collection::vec(0usize..4, 1..3).prop_map(|mut models| {
             models.dedup();
-            Action::Use(Use::Models(models))
+            Action::Use(Use::Models(models), None)
         }),
-        Just(Action::Use(Use::Route(0))),
+        Just(Action::Use(Use::Route(0), None)),
         (0.0f64..0.02, prop::option::of(Just("eu"))).prop_map(|(cost, region)| Action::Set(Set {
             requirements: Requirements {
                 max_cost_usd: Some(cost),

@@ -6,7 +6,7 @@ use crate::policy::ModelIndex;
 use crate::policy::draft::{DraftPlan, Name};
 
 impl Linker<'_> {
-    /// Resolves a plan over `pool`, the models of its route.
+    /// Resolves a plan over `pool`, the models of its route or rule.
     pub(super) fn plan(&mut self, draft: &DraftPlan, pool: &[ModelIndex]) -> PlanSpec {
         let models = self.models_of(&draft.models);
         self.inside(&draft.models, pool);
@@ -41,8 +41,8 @@ impl Linker<'_> {
                 .get(&name.value)
                 .is_some_and(|model| !pool.contains(model))
             {
-                let message = format!("`{}` is not one of the route's `models`", name.value);
-                let hint = "list it there, too: the order there says what is preferred";
+                let message = format!("`{}` is not one of the models to choose among", name.value);
+                let hint = "list it in `models` of the route, or `model` of the rule, too: the order there says what is preferred";
                 self.report.error("not-in-route", &name.at, message, hint);
             }
         }

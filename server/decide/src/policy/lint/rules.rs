@@ -66,6 +66,6 @@ fn kind(action: &DraftAction) -> &'static str {
     match action {
         DraftAction::Deny(_) => "deny",
         DraftAction::Set(_) => "set",
-        DraftAction::Models(_) | DraftAction::Route(_) | DraftAction::Profile(_) => "use",
+        DraftAction::Use(..) => "use",
     }
 }

@@ -1,7 +1,8 @@
 //! Rules: their conditions are parsed and checked here, with every problem at its own place inside the text.
 
+use super::plan::plan;
 use super::{testing, weights};
-use crate::policy::draft::{DraftAction, DraftRule};
+use crate::policy::draft::{DraftAction, DraftRule, DraftUse};
 use crate::policy::fields::{Fields, text};
 use crate::policy::place::Report;
 use crate::policy::shape;
@@ -69,7 +70,9 @@ fn condition(fields: &Fields<'_>, report: &mut Report) -> Option<Condition> {
 
 fn action(fields: &Fields<'_>, report: &mut Report) -> Option<DraftAction> {
     let deny = fields.text("deny").map(DraftAction::Deny);
-    let whom = fields.object("use", &shape::USE).and_then(|fields| whom(&fields));
+    let whom = fields
+        .object("use", &shape::USE)
+        .and_then(|fields| whom(&fields, report));
     let set = fields
         .object("set", &shape::SET)
         .map(|fields| set(&fields, report))
@@ -77,11 +80,37 @@ fn action(fields: &Fields<'_>, report: &mut Report) -> Option<DraftAction> {
     deny.or(whom).or(set)
 }
 
-fn whom(fields: &Fields<'_>) -> Option<DraftAction> {
+fn whom(fields: &Fields<'_>, report: &mut Report) -> Option<DraftAction> {
+    let plan = plan(fields, "plan", report);
     let models = fields.get("model").map(|_| fields.spanned_list("model"));
-    let route = fields.spanned("route").map(DraftAction::Route);
-    let profile = fields.spanned("profile").map(DraftAction::Profile);
-    models.map(DraftAction::Models).or(route).or(profile)
+    let route = fields.spanned("route").map(DraftUse::Route);
+    let profile = fields.spanned("profile").map(DraftUse::Profile);
+    let named = [models.map(DraftUse::Models), route, profile];
+    let mut named: Vec<DraftUse> = named.into_iter().flatten().collect();
+    // A plan that names its models needs nothing else.
+    let own = plan
+        .as_ref()
+        .map(|plan| plan.models.clone())
+        .filter(|models| !models.is_empty());
+    if let (true, Some(models)) = (named.is_empty(), own) {
+        named.push(DraftUse::Models(models));
+    }
+    if named.len() != 1 {
+        let message = format!(
+            "exactly one of `model`, `route` and `profile` is needed, not {}",
+            named.len()
+        );
+        let hint = "or a `plan` that names its models";
+        let code = if named.is_empty() {
+            "missing-key"
+        } else {
+            "conflict"
+        };
+        report.error(code, &fields.at(), message, hint);
+        return None;
+    }
+    let whom = named.pop();
+    Some(DraftAction::Use(whom?, plan))
 }
 
 fn set(fields: &Fields<'_>, report: &mut Report) -> Set {

@@ -18,7 +18,19 @@ const KINDS: &[(&str, &[&str])] = &[
     (
         "m",
         &[
-            "model", "models", "default", "id", "strong", "weak", "judge", "fast", "slow", "plan_models", "fallbacks", "model_id", "aliases",
+            "model",
+            "models",
+            "default",
+            "id",
+            "strong",
+            "weak",
+            "judge",
+            "fast",
+            "slow",
+            "plan_models",
+            "fallbacks",
+            "model_id",
+            "aliases",
         ],
     ),
     ("r", &["route"]),
@@ -42,7 +54,13 @@ const CONDITIONS: &[&str] = &[
     "1 == 1.0",
 ];
 
-const TEXTS: &[&str] = &["a plain text of five words", "naïve “text” → 文字", "x: y # z", "tools", "eu"];
+const TEXTS: &[&str] = &[
+    "a plain text of five words",
+    "naïve “text” → 文字",
+    "x: y # z",
+    "tools",
+    "eu",
+];
 
 /// SplitMix64 (Steele, Lea, Flood 2014).
 struct Dice(u64);
@@ -85,12 +103,17 @@ impl Author {
                 continue;
             }
             // Nothing is named before there is one.
-            let unknown = !field.required && self.kind_of(field.name).is_some_and(|kind| !self.named.contains_key(kind));
+            let unknown = !field.required
+                && self
+                    .kind_of(field.name)
+                    .is_some_and(|kind| !self.named.contains_key(kind));
             let unknown = unknown && matches!(field.kind, Kind::Text(_) | Kind::Either(_)) && !self.slips();
             let rival = object.one_of.contains(&field.name) && chosen != Some(field.name);
             let wanted = field.required || chosen == Some(field.name);
             // Half of the optional keys at the top; deeper fewer, so that policies stay small.
-            let there = if unknown { false } else if rival || wanted {
+            let there = if unknown {
+                false
+            } else if rival || wanted {
                 wanted
             } else {
                 self.dice.once_in(2 + depth)
@@ -133,8 +156,16 @@ impl Author {
                 )
             }
             Kind::Number { min, max, above } => {
-                let low = if *above || self.wrong.is_none() { max * 0.25 } else { *min };
-                json!(if key.starts_with("min") { low } else { *self.dice.pick(&[*max, max * 0.5, low]) })
+                let low = if *above || self.wrong.is_none() {
+                    max * 0.25
+                } else {
+                    *min
+                };
+                json!(if key.starts_with("min") {
+                    low
+                } else {
+                    *self.dice.pick(&[*max, max * 0.5, low])
+                })
             }
             Kind::Bool => json!(self.dice.once_in(2)),
             Kind::Off(_) => json!(false),
@@ -160,7 +191,11 @@ impl Author {
                 Value::Array(items)
             }
             Kind::Map(of) => {
-                let keys: &[&str] = if key == "quality" { &["default"] } else { &["batch", "a1"] };
+                let keys: &[&str] = if key == "quality" {
+                    &["default"]
+                } else {
+                    &["batch", "a1"]
+                };
                 let chosen: Vec<_> = keys.iter().copied().filter(|_| self.dice.once_in(2)).collect();
                 chosen
                     .into_iter()
@@ -179,7 +214,10 @@ impl Author {
 
     /// The letter of what a key names or an object is.
     fn kind_of(&self, topic: &str) -> Option<&'static str> {
-        KINDS.iter().find(|(letter, keys)| keys.contains(&topic) || topic == *letter).map(|(letter, _)| *letter)
+        KINDS
+            .iter()
+            .find(|(letter, keys)| keys.contains(&topic) || topic == *letter)
+            .map(|(letter, _)| *letter)
     }
 
     fn slips(&mut self) -> bool {
@@ -203,7 +241,11 @@ impl Author {
         }
         match kind {
             Text::Id | Text::Name => {
-                let last = if self.slips() { 9 } else { self.named.get(letter).map_or(0, |&n| n.min(3).max(1) - 1) };
+                let last = if self.slips() {
+                    9
+                } else {
+                    self.named.get(letter).map_or(0, |&n| n.min(3).max(1) - 1)
+                };
                 format!("{letter}{}", self.dice.below(last + 1))
             }
             _ => (*self.dice.pick(TEXTS)).to_owned(),
@@ -291,7 +333,10 @@ fn any_policy_loads_and_decides_or_says_where_it_is_wrong() {
                 assert!(!found.is_empty(), "{text}");
                 for problem in &found {
                     assert!(!problem.message.is_empty(), "{problem:?} in {text}");
-                    assert!(problem.code == "more" || problem.line > 0, "{problem:?} in {text}");
+                    assert!(
+                        problem.code == "more" || problem.line > 0,
+                        "{problem:?} in {text}"
+                    );
                 }
 
                 codes.extend(found.iter().map(|d| d.code));

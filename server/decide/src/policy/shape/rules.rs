@@ -1,23 +1,32 @@
 //! Rules: a condition, and what follows from it.
 
+use super::plan::PLAN;
 use super::testing::REQUIREMENTS;
 use super::{FILLED, ID_OR_IDS, Kind, NAME, Object, WEIGHTS, exactly_one, object, optional, required};
 
-pub(in crate::policy) static USE: Object = exactly_one(
-    object(
-        "use",
-        "Who serves the request. When none of these models may, the next rule or rung is asked.",
-        &[
-            optional("model", "A model, or several in order of preference.", ID_OR_IDS),
-            optional(
-                "route",
-                "The models of a route, chosen as that route chooses.",
-                NAME,
-            ),
-            optional("profile", "The models of a profile.", NAME),
-        ],
-    ),
-    &["model", "route", "profile"],
+/// Exactly one of the first three; lowering sees to that, because a plan that names its models may stand alone.
+pub(in crate::policy) static USE: Object = object(
+    "use",
+    "Who serves the request: exactly one of `model`, `route` and `profile`, or a `plan` that names its models. When none of \
+     these models may, the next rule or rung is asked.",
+    &[
+        optional(
+            "model",
+            "A model or an alias, or several in order of preference.",
+            ID_OR_IDS,
+        ),
+        optional(
+            "route",
+            "The models of a route, chosen as that route chooses.",
+            NAME,
+        ),
+        optional("profile", "The models of a profile.", NAME),
+        optional(
+            "plan",
+            "How they work together; without it, as the route says.",
+            Kind::Object(&PLAN),
+        ),
+    ],
 );
 
 pub(in crate::policy) static SET: Object = object(
