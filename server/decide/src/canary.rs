@@ -110,12 +110,12 @@ impl Policy {
     /// What can make two equal requests differ under this policy, in the words of the API.
     pub fn varying_evidence(&self) -> Vec<&'static str> {
         let random = |canary: &Canary| canary.key == CanaryKey::RequestId;
-        self.canaries
-            .iter()
-            .any(random)
-            .then_some("canary")
-            .into_iter()
-            .collect()
+        let varying = [
+            (self.health.enabled, "health"),
+            (self.canaries.iter().any(random), "canary"),
+        ];
+        let there = varying.into_iter().filter(|(there, _)| *there);
+        there.map(|(_, word)| word).collect()
     }
 }
 

@@ -9,6 +9,7 @@ mod score;
 use std::fmt;
 
 use crate::decision::Estimate;
+use crate::health::{Circuit, Health, ModelHealth};
 use crate::policy::{Model, ModelIndex, Policy, PreferSize, RouteIndex};
 use crate::query::{AttemptOutcome, DEFAULT_OUTPUT_TOKENS, Objective, Query};
 use score::{score, weights_of};
@@ -28,6 +29,8 @@ pub struct Contest<'a> {
     pub lead: Option<[ModelIndex; 2]>,
     /// Sizes that go first where nothing before decides; unknown ones go last.
     pub size: Option<PreferSize>,
+    /// What reported outcomes say of the models, where that counts.
+    pub health: Option<&'a Health>,
 }
 
 /// One model of a pool: refused, or with its place.
@@ -39,6 +42,8 @@ pub struct Candidate {
     pub refusals: Vec<Refusal>,
     /// What it would cost and take.
     pub estimate: Estimate,
+    /// What reported outcomes say of it, where they say something and it counts.
+    pub health: Option<ModelHealth>,
     /// Its quality for the route, where stated.
     pub quality: Option<f64>,
     /// Position of its family among the preferred ones; their number when it is not among them.
@@ -73,14 +78,18 @@ pub enum Refusal {
     Modality(String),
     /// Costs more than the limit in USD, or unknown.
     Cost(f64, Option<f64>),
-    /// Takes longer than the limit in milliseconds, or unknown.
-    Latency(f64, Option<f64>),
+    /// Takes longer than the limit in milliseconds, or unknown; whether that was observed.
+    Latency(f64, Option<f64>, bool),
     /// Quality below the limit, or unknown.
     Quality(f64, Option<f64>),
     /// Was already tried.
     Attempted(AttemptOutcome),
     /// Too small or too large for the profile, or of unknown size.
     Size(Option<f64>),
+    /// Was rate limited and is left alone for so many more seconds.
+    Cooling(f64),
+    /// Failed too often.
+    Circuit(Circuit),
 }
 
 impl Refusal {
@@ -98,6 +107,8 @@ impl Refusal {
             Refusal::Quality(..) => "quality",
             Refusal::Attempted(_) => "attempted",
             Refusal::Size(_) => "size",
+            Refusal::Cooling(_) => "cooling",
+            Refusal::Circuit(_) => "circuit_open",
         }
     }
 
@@ -142,7 +153,10 @@ impl fmt::Display for Refusal {
             Refusal::Cost(limit, cost) => {
                 write!(f, "costs {}, the limit is {limit} USD", Known(*cost, "USD"))
             }
-            Refusal::Latency(limit, ms) => write!(f, "takes {}, the limit is {limit} ms", Known(*ms, "ms")),
+            Refusal::Latency(limit, ms, observed) => {
+                let how = if *observed { " as observed" } else { "" };
+                write!(f, "takes {}{how}, the limit is {limit} ms", Known(*ms, "ms"))
+            }
             Refusal::Quality(limit, q) => {
                 write!(f, "has quality {}, at least {limit} is needed", Known(*q, ""))
             }
@@ -152,6 +166,10 @@ impl fmt::Display for Refusal {
                 "is of {}, outside the profile",
                 Known(*size, "billion parameters")
             ),
+            Refusal::Cooling(seconds) => {
+                write!(f, "was rate limited and is left alone for {seconds:.1} s")
+            }
+            Refusal::Circuit(circuit) => write!(f, "is left alone because {circuit}"),
         }
     }
 }
@@ -176,12 +194,22 @@ pub fn rank(policy: &Policy, query: &Query, pool: &[ModelIndex], contest: &Conte
         .iter()
         .map(|&index| {
             let model = &policy.models[index];
-            let estimate = estimate(model, query.input_tokens, output_tokens);
+            let health = contest
+                .health
+                .and_then(|health| health.models.get(&model.id).copied());
+            let mut estimate = estimate(model, query.input_tokens, output_tokens);
+            if let Some(observed) = health.and_then(|health| health.latency) {
+                estimate.latency_ms = Some(observed.expect_ms(model, output_tokens));
+                estimate.latency_observed = true;
+            }
             let quality = model.quality_for(contest.route);
+            let mut refusals = refusals(model, query, &estimate, quality);
+            refusals.extend(health.iter().flat_map(unhealthy));
             Candidate {
                 model: index,
-                refusals: refusals(model, query, &estimate, quality),
+                refusals,
                 estimate,
+                health,
                 quality,
                 family_rank: family_rank(model, contest.families),
                 score: None,
@@ -193,6 +221,13 @@ pub fn rank(policy: &Policy, query: &Query, pool: &[ModelIndex], contest: &Conte
     }
     let order = order(policy, &candidates, contest);
     Ranking { candidates, order }
+}
+
+/// Why a model is left alone.
+fn unhealthy(health: &ModelHealth) -> impl Iterator<Item = Refusal> {
+    let open = health.circuit.filter(|circuit| !circuit.trial);
+    let cooling = health.cooling_s.map(Refusal::Cooling);
+    cooling.into_iter().chain(open.map(Refusal::Circuit))
 }
 
 /// The eligible candidates: preferred families first, then the pair, the score, the size, the order of the pool.
@@ -237,9 +272,8 @@ pub fn estimate(model: &Model, input_tokens: u64, output_tokens: u64) -> Estimat
         cost_usd: model
             .price
             .map(|price| (input * price.input + output * price.output) / 1e6),
-        latency_ms: model
-            .latency
-            .map(|l| l.first_token_ms + output / l.tokens_per_second * 1e3),
+        latency_ms: model.latency.map(|stated| stated.answer_ms(output)),
+        latency_observed: false,
         input_tokens,
         output_tokens,
     }
@@ -295,7 +329,11 @@ fn refusals(model: &Model, query: &Query, estimate: &Estimate, quality: Option<f
         found.push(Refusal::Cost(limit, estimate.cost_usd));
     }
     if let Some(limit) = over(need.max_latency_ms, estimate.latency_ms) {
-        found.push(Refusal::Latency(limit, estimate.latency_ms));
+        found.push(Refusal::Latency(
+            limit,
+            estimate.latency_ms,
+            estimate.latency_observed,
+        ));
     }
     if let Some(min) = need.min_quality
         && quality.is_none_or(|q| q < min)

@@ -7,6 +7,7 @@
 mod band;
 mod difficulty;
 mod finding;
+mod health;
 mod rules;
 mod settle;
 mod words;
@@ -18,6 +19,7 @@ use crate::candidates::{Contest, Refusal, rank};
 use crate::decision::{Decision, Degradation, Refused, Source, nearest};
 use crate::evidence::{Answer, Evidence, Probe};
 use crate::explanation::{Judged, Rung, Trace};
+use crate::health::Health;
 use crate::plan::PlanSpec;
 use crate::policy::{ModelIndex, Policy, RouteIndex};
 use crate::query::{Objective, Query, Weights};
@@ -41,16 +43,7 @@ pub fn decide(policy: &Policy, query: &Query, evidence: &Evidence) -> Step {
 
 /// [`decide`], writing down what it sees.
 pub(crate) fn walk(policy: &Policy, query: &Query, evidence: &Evidence, trace: &mut Trace) -> Step {
-    let mut ladder = Ladder {
-        policy,
-        query,
-        bound: Cow::Borrowed(query),
-        weights: None,
-        trace,
-        lost: Vec::new(),
-        refused: Vec::new(),
-    };
-    match ladder.climb(evidence) {
+    match health::climb(policy, query, evidence, trace) {
         Ok(decision) => Step::Done(Ok(decision)),
         Err(Stop::Ask(probe)) => Step::Ask(probe),
         Err(Stop::Refused(refused)) => Step::Done(Err(refused)),
@@ -72,6 +65,10 @@ struct Ladder<'a> {
     /// The objective of a `set` rule: the operator's word goes before the request's.
     weights: Option<Weights>,
     trace: &'a mut Trace,
+    /// What outcomes say of models; `None` where that changes nothing.
+    health: Option<&'a Health>,
+    /// Set where health left no model.
+    ignores_health: bool,
     /// What could not be had so far.
     lost: Vec<Degradation>,
     /// Refusals of the last rung that had candidates.
@@ -94,8 +91,23 @@ struct Bid<'a> {
 }
 
 impl<'a> Ladder<'a> {
-    fn climb(&mut self, evidence: &Evidence) -> Result<Arc<Decision>, Stop> {
+    fn new(policy: &'a Policy, query: &'a Query, trace: &'a mut Trace) -> Self {
+        Ladder {
+            policy,
+            query,
+            bound: Cow::Borrowed(query),
+            weights: None,
+            trace,
+            health: None,
+            ignores_health: false,
+            lost: Vec::new(),
+            refused: Vec::new(),
+        }
+    }
+
+    fn climb(&mut self, evidence: &'a Evidence) -> Result<Arc<Decision>, Stop> {
         let rules = self.denied(evidence)?;
+        self.consult(evidence)?;
         if let Some(name) = &self.query.model {
             self.limits(&rules, evidence)?;
             return self.named(name).map(Arc::new).map_err(Stop::Refused);
@@ -185,10 +197,11 @@ impl<'a> Ladder<'a> {
         self.policy.profile_named(name).ok_or_else(unknown)
     }
 
-    /// Rung 5. A decision that already lost something is not looked up, because such decisions are never stored.
+    /// Rung 5. A decision that already lost something, or that health may change, is not looked up, because such decisions
+    /// are never stored.
     fn cached(&self, evidence: &Evidence) -> Result<Option<Arc<Decision>>, Stop> {
         let useful = self.policy.cache.enabled && !self.policy.scored().is_empty() && self.lost.is_empty();
-        if !useful || !self.query.read_cache {
+        if !useful || self.health.is_some() || !self.query.read_cache {
             return Ok(None);
         }
         match &evidence.cache {
@@ -319,6 +332,7 @@ impl<'a> Ladder<'a> {
             families,
             lead: None,
             size: None,
+            health: self.health,
         }
     }
 

@@ -98,8 +98,10 @@ pub struct Degradation {
 pub struct Estimate {
     /// USD, where the model states a price.
     pub cost_usd: Option<f64>,
-    /// Milliseconds to the complete answer, where the model states its speed.
+    /// Milliseconds to the complete answer, where the model states its speed or was observed.
     pub latency_ms: Option<f64>,
+    /// Whether `latency_ms` comes from reported outcomes.
+    pub latency_observed: bool,
     /// Prompt tokens.
     pub input_tokens: u64,
     /// Answer tokens.

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use crate::decision::Decision;
+use crate::health::Health;
 use crate::policy::RouteIndex;
 
 /// A costly question. Each is asked at most once for a request.
@@ -18,6 +19,8 @@ pub enum Probe {
     /// What can be read off the prompt's text: code, mathematics, language, …? About 5 µs for a short prompt. Asked only
     /// where a rule needs it that nothing else decides.
     Signals,
+    /// What do reported outcomes say of the models now? About 1 µs. Asked only where the policy uses it.
+    Health,
 }
 
 impl Probe {
@@ -28,6 +31,7 @@ impl Probe {
             Probe::Embedding => "embedding",
             Probe::Difficulty(_) => "difficulty",
             Probe::Signals => "signals",
+            Probe::Health => "health",
         }
     }
 }
@@ -60,6 +64,8 @@ pub struct Evidence {
     pub difficulty: Answer<f64>,
     /// What rules may read of the prompt.
     pub signals: Answer<Signals>,
+    /// What outcomes say of the models.
+    pub health: Answer<Arc<Health>>,
 }
 
 /// What can be read off the text of the last user turn. Facts about a text, never the text.

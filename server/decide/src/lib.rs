@@ -5,7 +5,7 @@
 //! (the server's engine) answers probes until it is. No IO, no clock, no async, no randomness: the same three inputs
 //! give the same answer in every process and on every CPU.
 //!
-//! Read in this order: [`query`], [`plan`], [`policy`], [`rule`], [`evidence`], [`mod@decide`], [`explanation`].
+//! Read in this order: [`query`], [`plan`], [`policy`], [`rule`], [`evidence`], [`health`], [`mod@decide`], [`explanation`].
 
 pub mod canary;
 pub mod candidates;
@@ -14,6 +14,7 @@ pub mod decision;
 pub mod diagnostic;
 pub mod evidence;
 pub mod explanation;
+pub mod health;
 pub mod plan;
 pub mod policy;
 pub mod query;
@@ -24,6 +25,7 @@ pub use decision::{Decision, Refused, Source};
 pub use diagnostic::{Diagnostic, Severity};
 pub use evidence::{Answer, Evidence, Probe, RouteScores, Signals};
 pub use explanation::{Explanation, explain};
+pub use health::Health;
 pub use plan::Plan;
 pub use policy::Policy;
 pub use query::Query;

@@ -21,6 +21,7 @@ mod tree;
 use std::collections::BTreeMap;
 
 use crate::canary::Canary;
+use crate::health::{Health, HealthSettings};
 use crate::plan::PlanSpec;
 use crate::query::{Objective, Weights};
 use crate::rule::Rules;
@@ -75,6 +76,8 @@ pub struct Policy {
     pub prefer_families: Vec<String>,
     /// The decision cache.
     pub cache: CacheSettings,
+    /// What reported outcomes change.
+    pub health: HealthSettings,
     /// Shares of the requests for new models, in file order; the first that applies counts.
     pub canaries: Vec<Canary>,
     /// The author's own checks.
@@ -132,6 +135,13 @@ pub struct Latency {
     pub first_token_ms: f64,
     /// Tokens a second after it, above 0.
     pub tokens_per_second: f64,
+}
+
+impl Latency {
+    /// Milliseconds to a complete answer of so many tokens.
+    pub fn answer_ms(&self, output_tokens: f64) -> f64 {
+        self.first_token_ms + output_tokens / self.tokens_per_second * 1e3
+    }
 }
 
 /// A named, described kind of request and the models for it.
@@ -248,6 +258,8 @@ pub struct PolicyTest {
     pub messages: Vec<(String, String)>,
     /// The request's facts; `turns` and `input_tokens` are filled in from `messages`.
     pub query: crate::query::Query,
+    /// What reported outcomes say of the models when the request comes.
+    pub health: Health,
     /// What is wanted; a field that is `None` is not checked.
     pub want: Want,
     /// 1-based line of the test in the file.
@@ -281,7 +293,7 @@ pub struct Want {
     pub degraded: Option<Vec<String>>,
     /// Error reason, for example `NO_ELIGIBLE_MODEL`.
     pub error: Option<String>,
-    /// Probes asked, in order: `signals`, `exact_cache`, `embedding`, `difficulty`.
+    /// Probes asked, in order: `signals`, `health`, `exact_cache`, `embedding`, `difficulty`.
     pub probes: Option<Vec<String>>,
 }
 

@@ -106,10 +106,15 @@ impl<'a> Ladder<'a> {
             }
             Use::Profile(index) => return Ok(self.by_profile(*index, Rung::Rule, Some((rule, plan)))),
         };
-        Ok(self.run(Bid {
+        let contest = bid.contest;
+        let decision = self.run(Bid {
             rule: Some(rule),
             ..bid
-        }))
+        });
+        if let (None, Use::Models(models)) = (&decision, whom) {
+            self.unhealthy(models, &contest)?;
+        }
+        Ok(decision)
     }
 
     /// Weights of a later `set` replace those of an earlier one; limits add up.

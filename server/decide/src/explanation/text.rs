@@ -169,8 +169,12 @@ fn write_facts(candidate: &Candidate, out: &mut String) -> fmt::Result {
         None => write!(out, " cost unknown")?,
     }
     match candidate.estimate.latency_ms {
-        Some(ms) => writeln!(out, ", {ms:.0} ms"),
-        None => writeln!(out, ", time unknown"),
+        Some(ms) => write!(out, ", {ms:.0} ms")?,
+        None => write!(out, ", time unknown")?,
+    }
+    match &candidate.health {
+        Some(health) => writeln!(out, " ({health})"),
+        None => writeln!(out),
     }
 }
 

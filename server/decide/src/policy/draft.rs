@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use super::place::{Place, Spanned};
 use super::{CacheSettings, EvidenceSettings, Latency, PolicyTest, Price, Profile};
 use crate::canary::CanaryKey;
+use crate::health::HealthSettings;
 use crate::plan::PlanKind;
 use crate::query::{Objective, Weights};
 use crate::rule::{Condition, Set};
@@ -33,6 +34,7 @@ pub(super) struct Draft {
     pub(super) prefer_families: Vec<String>,
     pub(super) difficulty: Option<String>,
     pub(super) cache: CacheSettings,
+    pub(super) health: HealthSettings,
     pub(super) canaries: Vec<DraftCanary>,
     pub(super) tests: Vec<DraftTest>,
 }
@@ -136,7 +138,7 @@ pub(super) enum DraftUse {
 #[derive(Debug, Default)]
 pub(super) struct DraftTest {
     pub(super) test: PolicyTest,
-    /// Names that the wanted result uses.
+    /// Names that the test uses.
     pub(super) wanted: Wanted,
 }
 
@@ -147,7 +149,7 @@ pub(super) struct Wanted {
     pub(super) profile: Option<Name>,
     pub(super) canary: Option<Name>,
     pub(super) rule: Option<Name>,
-    /// The model and the fallbacks.
+    /// The model, the fallbacks, and those whose health is stated.
     pub(super) models: Vec<Name>,
 }
 

@@ -1,6 +1,7 @@
 //! From the tree of our own format to a [`Draft`]: one walk, after `check` has reported what is not as described.
 //! Problems that only meaning shows (weights that are all zero, a band that holds no size) are reported here.
 
+mod health;
 mod models;
 mod plan;
 mod rules;
@@ -69,6 +70,9 @@ pub(super) fn lower(root: &Node, report: &mut Report) -> Draft {
     if let Some(fields) = file.object("cache", &shape::CACHE) {
         draft.cache = cache(&fields);
     }
+    if let Some(fields) = file.object("health", &shape::HEALTH) {
+        draft.health = health::settings(&fields);
+    }
     for fields in file.objects("canary", &shape::CANARY) {
         draft.canaries.extend(canary(&fields, report));
     }
@@ -76,7 +80,7 @@ pub(super) fn lower(root: &Node, report: &mut Report) -> Draft {
         draft.tests.push(testing::test(&fields, report));
     }
     // Grammar without effect yet: `check` has refused every value but the one that means off.
-    for off in ["llm", "sessions", "health", "shadow"] {
+    for off in ["llm", "sessions", "shadow"] {
         file.get(off);
     }
     draft

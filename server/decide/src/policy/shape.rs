@@ -6,6 +6,7 @@ mod canary;
 pub(super) mod check;
 mod difficulty;
 mod foreign;
+mod health;
 mod later;
 mod models;
 mod plan;
@@ -21,6 +22,7 @@ pub(super) use difficulty::{DIFFICULTY, STRONG_WEAK};
 pub(super) use foreign::{
     OLLM, OLLM_ROUTING, PLANO, PLANO_ALIAS, PLANO_PREFERENCE, PLANO_PROVIDER, PLANO_SELECTION,
 };
+pub(super) use health::{HEALTH, MODEL_HEALTH};
 pub(super) use models::{CATALOGUE_FILE, LATENCY, MODEL, PRICE};
 pub(super) use plan::{CASCADE, ENSEMBLE, PLAN, SPECULATIVE, TOOL_THEN_MODEL};
 pub(super) use routing::{CACHE, DOMAIN, EVIDENCE, OTHER, POLICY, PROFILE, ROUTE, WEIGHTS};

@@ -15,7 +15,7 @@ fn weights() -> impl Strategy<Value = Weights> {
     })
 }
 
-fn requests() -> impl Strategy<Value = Query> {
+pub(super) fn requests() -> impl Strategy<Value = Query> {
     let names = prop::option::of(prop::sample::select(vec!["a", "list", "nobody"]));
     let profiles = prop::option::of(prop::sample::select(vec!["fast", "code", "nobody"]));
     let tiers = prop::sample::select(vec!["", "pro"]);
@@ -52,9 +52,10 @@ fn requests() -> impl Strategy<Value = Query> {
         )
 }
 
-fn answers() -> impl Strategy<Value = Evidence> {
+pub(super) fn answers() -> impl Strategy<Value = Evidence> {
     (0.0f32..0.5, 0.0f32..0.5, 0.0f64..1.0).prop_map(|(code, text, difficulty)| Evidence {
         difficulty: Answer::Got(difficulty),
+        health: Answer::Got(Arc::default()),
         ..scores(&[code, text])
     })
 }
@@ -91,6 +92,7 @@ proptest! {
     #[test]
     fn it_ends_and_asks_no_probe_twice(query in requests(), answers in answers()) {
         let mut policy = policy();
+        policy.health.enabled = true;
         policy.routes[0].strong_weak = Some(StrongWeak { strong: 0, weak: 1, threshold: 0.5 });
         let mut evidence = Evidence::default();
         let mut asked = Vec::new();
@@ -102,6 +104,7 @@ proptest! {
                 Probe::Embedding => evidence.embedding = answers.embedding.clone(),
                 Probe::Difficulty(_) => evidence.difficulty = answers.difficulty.clone(),
                 Probe::Signals => evidence.signals = answers.signals.clone(),
+                Probe::Health => evidence.health = answers.health.clone(),
             }
         }
     }

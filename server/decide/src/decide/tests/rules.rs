@@ -19,7 +19,7 @@ fn deny(when: &str) -> Rule {
     rule("deny", when, Action::Deny("not for you".into()))
 }
 
-fn model(name: &str, when: &str, models: &[ModelIndex]) -> Rule {
+pub(super) fn model(name: &str, when: &str, models: &[ModelIndex]) -> Rule {
     rule(name, when, Action::Use(Use::Models(models.to_vec()), None))
 }
 
@@ -34,7 +34,7 @@ fn set(when: &str, requirements: Requirements, weights: Option<Weights>) -> Rule
     )
 }
 
-fn with(rules: Vec<Rule>) -> Policy {
+pub(super) fn with(rules: Vec<Rule>) -> Policy {
     Policy {
         rules: Rules::new(rules),
         ..policy()

@@ -1,5 +1,6 @@
 //! The author's own checks.
 
+use super::health::health;
 use super::{objective, weights};
 use crate::policy::draft::{DraftTest, Wanted};
 use crate::policy::fields::Fields;
@@ -39,15 +40,18 @@ pub(super) fn test(fields: &Fields<'_>, report: &mut Report) -> DraftTest {
         .text("name")
         .or_else(|| Some(shortened(&begin?.1)))
         .unwrap_or_default();
-    let (want, wanted) = fields
+    let (health, named) = health(fields);
+    let (want, mut wanted) = fields
         .object("want", &shape::WANT)
         .map(|want| want_of(&want))
         .unwrap_or_default();
+    wanted.models.extend(named);
     DraftTest {
         test: PolicyTest {
             name,
             messages,
             query,
+            health,
             want,
             line: fields.at().line,
         },

@@ -48,22 +48,6 @@ pub(super) static SESSIONS: Object = object(
     ],
 );
 
-pub(super) static HEALTH: Object = object(
-    "health",
-    "Models that fail are left alone for a while.",
-    &[
-        defaults(
-            "enabled",
-            "Whether reported outcomes change decisions.",
-            Kind::Off(Later {
-                what: "decisions by health are",
-                instead: "write `enabled: false`",
-            }),
-            "false",
-        ),
-        optional("window_s", "Seconds of outcomes that count.", SECONDS),
-    ],
-);
 const SECONDS: Kind = Kind::Integer {
     min: 1,
     max: 31_536_000,

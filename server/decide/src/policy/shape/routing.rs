@@ -2,7 +2,8 @@
 
 use super::canary::CANARY;
 use super::difficulty::{DIFFICULTY_FIELD, STRONG_WEAK};
-use super::later::{HEALTH, LLM, SEMANTIC, SESSIONS, SHADOW};
+use super::health::HEALTH;
+use super::later::{LLM, SEMANTIC, SESSIONS, SHADOW};
 use super::models::{ALIASES, MODELS};
 use super::plan::PLAN_OR_SINGLE;
 use super::rules::RULE;

@@ -1,5 +1,6 @@
 //! The author's own checks: a request, and what should come out.
 
+use super::health::MODEL_HEALTH;
 use super::routing::{OBJECTIVE, WEIGHTS};
 use super::{
     FILLED, ID, Kind, NAME, Object, SHARE, TOKENS, Text, Word, list, object, optional, required, some, word,
@@ -195,6 +196,7 @@ const PROBES: &[Word] = &[
     word("embedding", "How probable is each route by the embedding?"),
     word("difficulty", "How much does the prompt need the strong model?"),
     word("signals", "What do rules read of the prompt?"),
+    word("health", "What do reported outcomes say of the models?"),
 ];
 
 pub(in crate::policy) static TEST: Object = Object {
@@ -207,12 +209,18 @@ pub(in crate::policy) static TEST: Object = Object {
             optional("prompt", "A conversation of one user turn.", FILLED),
             optional("messages", "A conversation.", some(&MESSAGE_ITEM)),
             optional("request", "The rest of the request.", Kind::Object(&REQUEST)),
+            optional(
+                "health",
+                "What reported outcomes say of models when the request comes, by id; the rest are well.",
+                Kind::Map(&MODEL_HEALTH_ITEM),
+            ),
             required("want", "What should come out.", Kind::Object(&WANT)),
         ],
     )
 };
 
 // Items of lists: a constant cannot hold a temporary that refers to a static.
+static MODEL_HEALTH_ITEM: Kind = Kind::Object(&MODEL_HEALTH);
 static ATTEMPT_ITEM: Kind = Kind::Object(&ATTEMPT);
 static MESSAGE_ITEM: Kind = Kind::Object(&MESSAGE);
 static PROBE_ITEM: Kind = Kind::Words(PROBES);

@@ -39,7 +39,7 @@ fn every_described_key_is_read_and_every_read_key_is_described() {
     load(&fixture("full.yaml")).unwrap();
     let read = reads::take();
     // Their one live key means off; the objects are checked and not read.
-    let off = ["llm", "sessions", "health", "semantic"];
+    let off = ["llm", "sessions", "semantic"];
     let described: BTreeSet<_> = described
         .into_iter()
         .filter(|(object, _)| !off.contains(object))
@@ -214,6 +214,11 @@ const CHANGES: &[(&str, &str)] = &[
     ("semantic: {enabled: false", "semantic: {enabled: true"),
     ("sessions: {enabled: false", "sessions: {enabled: true"),
     ("health: {enabled: false", "health: {enabled: 0"),
+    ("half_life_s: 300", "half_life_s: 0"),
+    ("failure_share: 0.5", "failure_share: 0"),
+    ("min_calls: 5", "min_calls: 0.5"),
+    ("cooling_s: 20", "cooling_s: 0"),
+    ("failure_share: 0.8", "failure_share: 1.8"),
     ("share: 0.05", "share: 1.05"),
     ("shadow: null", "shadow: {policy: x.yaml}"),
     ("{prompt: \"reverse a linked list in Rust\", want", "{want"),
