@@ -28,8 +28,11 @@ pub mod degraded {
     /// Too few models may serve the request for the plan that the policy wants.
     pub const PLAN_UNSATISFIED: &str = "plan_unsatisfied";
 
+    /// Reported outcomes left no model, or not the one that was named, so they were ignored.
+    pub const MODEL_UNHEALTHY: &str = "model_unhealthy";
+
     /// All of them, in the order of the manual.
-    pub const ALL: [&str; 10] = [
+    pub const ALL: [&str; 11] = [
         LLM_DEADLINE,
         LLM_OVERLOADED,
         LLM_FAILED,
@@ -40,6 +43,7 @@ pub mod degraded {
         PROFILE_UNSATISFIED,
         DIFFICULTY_FAILED,
         PLAN_UNSATISFIED,
+        MODEL_UNHEALTHY,
     ];
 }
 

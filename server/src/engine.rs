@@ -3,12 +3,14 @@
 
 pub mod cache;
 pub mod inline;
+pub mod outcomes;
 pub mod ring;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use signalbox_decide::{Answer, Decision, Evidence, Probe, Query, Refused, Step, decide};
+use signalbox_decide::candidates::estimate;
+use signalbox_decide::{Answer, Decision, Evidence, Health, Probe, Query, Refused, Step, decide};
 use thiserror::Error;
 use uuid::Uuid;
 
@@ -16,6 +18,7 @@ use crate::conversation::Conversation;
 use crate::engine::cache::{Cached, DecisionCache, Key};
 use crate::engine::inline::InlineRoutes;
 use crate::engine::ring::{Record, Ring};
+use crate::health::{Clock, Tracker};
 use crate::store::{Snapshot, Store, snapshot};
 
 /// A request, checked and split into what the ladder reads and the text that only probes read.
@@ -69,6 +72,17 @@ pub struct Decided {
     pub decision: Arc<Decision>,
     /// What the cache did.
     pub cache: CacheStatus,
+}
+
+impl Decided {
+    /// What the chosen model and the policy's first default model would cost for this request, in USD, where both state a
+    /// price. Of a plan only the first model counts.
+    pub fn costs(&self) -> Option<(f64, f64)> {
+        let (policy, chosen) = (&self.snapshot.policy, &self.decision.estimate);
+        let usual = &policy.models[*policy.default.first()?];
+        let usual = estimate(usual, chosen.input_tokens, chosen.output_tokens);
+        Some((chosen.cost_usd?, usual.cost_usd?))
+    }
 }
 
 /// Why the engine has no decision.
@@ -131,6 +145,7 @@ pub struct Engine {
     cache: DecisionCache,
     ring: Arc<Ring>,
     inline: InlineRoutes,
+    health: Tracker,
 }
 
 impl Engine {
@@ -141,6 +156,16 @@ impl Engine {
             cache,
             ring,
             inline: InlineRoutes::default(),
+            health: Tracker::new(Arc::new(SystemTime::now)),
+        }
+    }
+
+    /// The same with another clock for what outcomes say.
+    #[must_use]
+    pub fn with_clock(self, clock: Clock) -> Self {
+        Engine {
+            health: Tracker::new(clock),
+            ..self
         }
     }
 
@@ -157,6 +182,11 @@ impl Engine {
     /// The recent decisions.
     pub fn ring(&self) -> &Ring {
         &self.ring
+    }
+
+    /// What reported outcomes say of models.
+    pub fn health(&self) -> &Tracker {
+        &self.health
     }
 
     /// Policies with the routes of single requests.
@@ -190,9 +220,13 @@ impl Engine {
             &snapshot,
             &asked.query,
             &asked.conversation,
-            key.as_ref().map(|key| (&self.cache, key)),
+            Live {
+                cache: key.as_ref().map(|key| (&self.cache, key)),
+                outcomes: Outcomes::Reported(&self.health),
+            },
         );
         let decision = outcome?;
+        self.note_trials(&snapshot, &decision, &evidence);
         let cache = match (&evidence.cache, asked.cache) {
             (_, CacheMode::Bypass) => CacheStatus::Bypass,
             (Answer::Got(Some(_)), _) => CacheStatus::ExactHit,
@@ -202,6 +236,7 @@ impl Engine {
         };
         if let (CacheStatus::Miss, Some(key), Answer::Got(scores)) = (cache, key, &evidence.embedding)
             && decision.degraded.is_empty()
+            && !evidence.health_counts()
         {
             let ttl = Duration::from_secs(snapshot.policy.cache.ttl_s);
             self.cache.put(
@@ -238,6 +273,22 @@ impl Engine {
         })
     }
 
+    /// A model whose circuit is open was let through: the next decision is not.
+    fn note_trials(&self, snapshot: &Snapshot, decision: &Decision, evidence: &Evidence) {
+        let Answer::Got(health) = &evidence.health else {
+            return;
+        };
+        let ids = decision.plan.models(decision.model).into_iter();
+        let ids = ids.map(|model| snapshot.policy.models[model].id.as_str());
+        let on_trial = |id: &&str| {
+            let circuit = health.models.get(*id).and_then(|said| said.circuit);
+            circuit.is_some_and(|circuit| circuit.trial)
+        };
+        if !health.is_empty() {
+            self.health.tried(ids.filter(on_trial));
+        }
+    }
+
     /// The loaded policy, if it has at least version `min_version` and the checksum, which may be empty for any.
     ///
     /// # Errors
@@ -261,13 +312,29 @@ impl Engine {
     }
 }
 
-/// Answers probes until the ladder is done. Without a cache, that probe finds nothing.
-pub fn settle(
-    snapshot: &Snapshot,
-    query: &Query,
-    conversation: &Conversation,
-    cache: Option<(&DecisionCache, &Key)>,
-) -> Settled {
+/// What answers probes beside the policy. By default the cache finds nothing, and no outcome was reported.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Live<'a> {
+    /// The cache and the request's key in it.
+    pub cache: Option<(&'a DecisionCache, &'a Key)>,
+    /// What is known of the models.
+    pub outcomes: Outcomes<'a>,
+}
+
+/// Where what outcomes say comes from.
+#[derive(Clone, Copy, Debug, Default)]
+pub enum Outcomes<'a> {
+    /// There were none.
+    #[default]
+    None,
+    /// From what was reported to this replica.
+    Reported(&'a Tracker),
+    /// From the author of a test.
+    Stated(&'a Health),
+}
+
+/// Answers probes until the ladder is done.
+pub fn settle(snapshot: &Snapshot, query: &Query, conversation: &Conversation, live: Live<'_>) -> Settled {
     let mut evidence = Evidence::default();
     let mut probes = Vec::new();
     loop {
@@ -284,7 +351,7 @@ pub fn settle(
         let start = Instant::now();
         match probe {
             Probe::ExactCache => {
-                let found = cache.and_then(|(cache, key)| cache.get(key));
+                let found = live.cache.and_then(|(cache, key)| cache.get(key));
                 if let Some(found) = &found {
                     evidence.embedding = Answer::Got(found.scores.clone());
                     evidence.difficulty = found.difficulty.map_or(Answer::NotAsked, Answer::Got);
@@ -293,6 +360,13 @@ pub fn settle(
             }
             Probe::Embedding => evidence.embedding = snapshot.scores(conversation),
             Probe::Difficulty(route) => evidence.difficulty = snapshot.difficulty(route, conversation),
+            Probe::Health => {
+                evidence.health = Answer::Got(match live.outcomes {
+                    Outcomes::None => Arc::default(),
+                    Outcomes::Reported(tracker) => tracker.ask(&snapshot.policy),
+                    Outcomes::Stated(health) => Arc::new(health.clone()),
+                });
+            }
             Probe::Signals => evidence.signals = Answer::Got(snapshot::signals(conversation)),
         }
         probes.push(ProbeRun {

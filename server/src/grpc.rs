@@ -21,6 +21,7 @@ pub mod access;
 mod admin;
 mod explain;
 mod from_proto;
+mod outcomes;
 pub mod status;
 mod to_proto;
 mod violations;
@@ -54,6 +55,9 @@ impl Grpc {
             to_proto::cache_word(decided.cache),
             took.as_secs_f64(),
         );
+        if let Some((usd, default_usd)) = decided.costs() {
+            metrics::costs(usd, default_usd);
+        }
         for lost in &decided.decision.degraded {
             metrics::degraded(lost.code);
         }
@@ -141,9 +145,9 @@ impl RouterService for Grpc {
 
     async fn report_outcome(
         &self,
-        _: Request<v1::ReportOutcomeRequest>,
+        request: Request<v1::ReportOutcomeRequest>,
     ) -> Result<Response<v1::ReportOutcomeResponse>, Status> {
-        Err(status::not_supported("ReportOutcome"))
+        outcomes::report(self, request.into_inner()).map(Response::new)
     }
 }
 

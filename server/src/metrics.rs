@@ -32,6 +32,28 @@ pub fn degraded(code: &'static str) {
     }
 }
 
+/// Counts the estimated cost of a decision, and what the policy's default model would have cost, in USD.
+pub fn costs(usd: f64, default_usd: f64) {
+    if let Some(series) = SERIES.get() {
+        series.cost.with(&[], |counter| counter.increment(nano(usd)));
+        series
+            .default_cost
+            .with(&[], |counter| counter.increment(nano(default_usd)));
+    }
+}
+
+/// Whole billionths of a dollar: a counter has no fractions, and a short prompt costs a few millionths.
+fn nano(usd: f64) -> u64 {
+    (usd * 1e9).round() as u64
+}
+
+/// Counts a reported outcome and what was done with it.
+pub fn outcome(ended: &'static str, taken: &'static str) {
+    if let Some(series) = SERIES.get() {
+        series.outcomes.with(&[ended, taken], Counter::increment_one);
+    }
+}
+
 /// Counts a call on its way out.
 pub fn rpc(method: &'static str, code: &'static str, seconds: f64) {
     if let Some(series) = SERIES.get() {
@@ -72,6 +94,9 @@ struct Series {
     decisions: Family<Counter>,
     decision_duration: Family<Histogram>,
     degraded: Family<Counter>,
+    cost: Family<Counter>,
+    default_cost: Family<Counter>,
+    outcomes: Family<Counter>,
     rpcs: Family<Counter>,
     rpc_duration: Family<Histogram>,
     panics: Family<Counter>,
@@ -102,6 +127,9 @@ impl Series {
             decisions: Family::new("signalbox_decisions_total", counter),
             decision_duration: Family::new("signalbox_decision_duration_seconds", histogram),
             degraded: Family::new("signalbox_degraded_total", counter),
+            cost: Family::new("signalbox_estimated_cost_nano_usd_total", counter),
+            default_cost: Family::new("signalbox_default_cost_nano_usd_total", counter),
+            outcomes: Family::new("signalbox_outcomes_total", counter),
             rpcs: Family::new("signalbox_rpcs_total", counter),
             rpc_duration: Family::new("signalbox_rpc_duration_seconds", histogram),
             panics: Family::new("signalbox_panics_total", counter),

@@ -6,7 +6,7 @@ use signalbox_decide::query::estimate_tokens;
 use signalbox_decide::{Decision, Policy, Query, Refused};
 
 use crate::conversation::{Conversation, Message, Role};
-use crate::engine::{Settled, settle};
+use crate::engine::{Live, Outcomes, Settled, settle};
 use crate::store::Snapshot;
 
 /// The results of all tests, in file order.
@@ -68,7 +68,11 @@ fn run_one(snapshot: &Snapshot, test: &PolicyTest) -> TestResult {
     if query.input_tokens == 0 {
         query.input_tokens = estimate_tokens(bytes);
     }
-    let settled = settle(snapshot, &query, &conversation, None);
+    let live = Live {
+        outcomes: Outcomes::Stated(&test.health),
+        ..Live::default()
+    };
+    let settled = settle(snapshot, &query, &conversation, live);
     let failures = compare(&snapshot.policy, &test.want, &settled);
     TestResult {
         name: test.name.clone(),

@@ -33,3 +33,35 @@ fn every_fixture_decides_as_its_tests_say() {
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
+
+/// A method of a fixture, and the same text without it.
+const SWITCHED_OFF: &[(&str, &str, &str)] = &[
+    (
+        "health-cooldown.yaml",
+        "health: {enabled: true}",
+        "health: {enabled: false}",
+    ),
+    (
+        "health-latency.yaml",
+        "health: {enabled: true, latency: true}",
+        "health: {enabled: false}",
+    ),
+];
+
+#[test]
+fn a_fixture_fails_without_the_method_that_it_shows() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("decide/fixtures/methods");
+    let compiler = Compiler::new().unwrap();
+    for (name, method, without) in SWITCHED_OFF {
+        let whole = fs::read_to_string(folder.join(name)).unwrap();
+        assert!(whole.contains(method), "{name}: {method}");
+        let (snapshot, _) = compiler
+            .compile(whole.replace(method, without).as_bytes(), name, None)
+            .unwrap();
+        let report = policy_test::run(&snapshot);
+        assert!(
+            report.failed() > 0,
+            "{name}: every test passes without `{method}`"
+        );
+    }
+}

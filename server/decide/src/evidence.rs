@@ -68,6 +68,13 @@ pub struct Evidence {
     pub health: Answer<Arc<Health>>,
 }
 
+impl Evidence {
+    /// Whether reported outcomes may have changed the decision, which then holds for no other moment.
+    pub fn health_counts(&self) -> bool {
+        matches!(&self.health, Answer::Got(health) if !health.is_empty())
+    }
+}
+
 /// What can be read off the text of the last user turn. Facts about a text, never the text.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Signals {

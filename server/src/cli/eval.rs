@@ -13,7 +13,7 @@ use signalbox_client::{Client, v1};
 use crate::cli::route::{load, query_of};
 use crate::cli::{cost_quality, print};
 use crate::conversation::{Conversation, Role};
-use crate::engine::settle;
+use crate::engine::{Live, settle};
 use crate::eval::cost_quality::is_cost_quality;
 use crate::eval::{Line, Prediction, Report, read_set};
 use crate::store::Snapshot;
@@ -89,7 +89,12 @@ pub fn run(args: EvalArgs) -> anyhow::Result<ExitCode> {
 
 fn local(snapshot: &Snapshot, line: &Line) -> Prediction {
     let start = Instant::now();
-    let settled = settle(snapshot, &query_of(&line.conversation), &line.conversation, None);
+    let settled = settle(
+        snapshot,
+        &query_of(&line.conversation),
+        &line.conversation,
+        Live::default(),
+    );
     let latency_ms = start.elapsed().as_secs_f64() * 1e3;
     match settled.outcome {
         Ok(decision) => Prediction {

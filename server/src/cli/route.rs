@@ -15,7 +15,7 @@ use signalbox_decide::{Decision, Plan, Policy, Query, explain};
 use crate::cli::policy::{compile, render};
 use crate::cli::print;
 use crate::conversation::{Conversation, Message, Role};
-use crate::engine::settle;
+use crate::engine::{Live, settle};
 use crate::store::{Compiler, Snapshot};
 use crate::watcher::PolicySource;
 
@@ -128,7 +128,7 @@ pub fn run(args: RouteArgs) -> anyhow::Result<ExitCode> {
     query.profile = args.profile;
     query.caller.tier = args.tier;
     query.caller.tenant = args.tenant;
-    let settled = settle(&snapshot, &query, &conversation, None);
+    let settled = settle(&snapshot, &query, &conversation, Live::default());
     let policy = &snapshot.policy;
     if args.explain {
         let explanation = explain(policy, &query, &settled.evidence);

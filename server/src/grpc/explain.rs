@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::conversation::{Conversation, Role};
 use crate::engine::ring::Record;
-use crate::engine::{CacheStatus, EngineError, Settled, settle};
+use crate::engine::{CacheStatus, EngineError, Live, Outcomes, Settled, settle};
 use crate::grpc::to_proto::{self, Frame};
 use crate::grpc::violations::Violations;
 use crate::grpc::{Grpc, admin, blocking, status};
@@ -60,11 +60,15 @@ async fn request_now(
     };
     let (request_id, mut asked, snapshot) = grpc.read(request, base).await?;
     asked.query.read_cache = false;
+    let live = Live {
+        outcomes: Outcomes::Reported(grpc.engine.health()),
+        ..Live::default()
+    };
     let Settled {
         outcome,
         evidence,
         probes,
-    } = settle(&snapshot, &asked.query, &asked.conversation, None);
+    } = settle(&snapshot, &asked.query, &asked.conversation, live);
     outcome.map_err(|refused| status::engine(EngineError::Refused(refused)))?;
     let explained = signalbox_decide::explain(&snapshot.policy, &asked.query, &evidence);
     let explanation =
@@ -145,7 +149,12 @@ async fn earlier(
     };
     let scored = !matches!(evidence.embedding, Answer::NotAsked) && explanation.scores.is_some();
     let read = !matches!(evidence.signals, Answer::NotAsked);
-    let asked = [(read, Probe::Signals), (scored, Probe::Embedding)];
+    let well = !matches!(evidence.health, Answer::NotAsked) && policy.health.enabled;
+    let asked = [
+        (read, Probe::Signals),
+        (well, Probe::Health),
+        (scored, Probe::Embedding),
+    ];
     let asked = asked.into_iter().filter(|(asked, _)| *asked);
     let mut steps: Vec<_> = asked
         .map(|(_, probe)| trace::step(probe, &evidence, None))
@@ -213,6 +222,7 @@ fn evidence_under(record: &Record, snapshot: &Snapshot) -> Evidence {
 /// No decision, and what is missing for one.
 fn undecidable(probe: Probe, inline: bool) -> v1::ExplainResponse {
     let (path, whose) = match probe {
+        Probe::Health => return not_kept(),
         Probe::Signals => ("rules", "this policy's rules"),
         Probe::ExactCache | Probe::Embedding | Probe::Difficulty(_) if inline => (
             "route_preferences",
@@ -224,6 +234,16 @@ fn undecidable(probe: Probe, inline: bool) -> v1::ExplainResponse {
         "{whose} need `{}` of the prompt, whose text is not kept; explain the request itself instead",
         probe.as_str()
     );
+    missing(path, detail)
+}
+
+/// The policy that decided did not ask what had been reported then.
+fn not_kept() -> v1::ExplainResponse {
+    let detail = "this policy needs what had been reported of the models then, which the policy that decided did not ask for";
+    missing("health", detail.to_owned())
+}
+
+fn missing(path: &str, detail: String) -> v1::ExplainResponse {
     let text = format!("undecidable: {path}: {detail}\n");
     let undecidable = vec![v1::Undecidable {
         path: path.to_owned(),

@@ -21,9 +21,6 @@ const MAX_MESSAGES: usize = 10_000;
 const MAX_ATTACHMENTS: usize = 256;
 /// Most entries of any other list.
 const MAX_ENTRIES: usize = 64;
-/// The longest duration that protobuf defines, in seconds: 10,000 years.
-const MAX_SECONDS: u64 = 315_576_000_000;
-const NANOS_IN_A_SECOND: u32 = 1_000_000_000;
 
 /// The routes that the request brings, as they came: only a policy can tell whether they hold.
 pub(crate) fn inline_routes(request: &v1::RouteRequest) -> Vec<InlineRoute<'_>> {
@@ -232,16 +229,10 @@ fn requirements(given: v1::Requirements, wrong: &mut Violations) -> Requirements
 /// A well-formed duration above zero, in milliseconds.
 fn milliseconds(given: Option<prost_types::Duration>, wrong: &mut Violations) -> Option<f64> {
     let field = "requirements.max_latency_duration";
-    let prost_types::Duration { seconds, nanos } = given?;
-    let formed = seconds.unsigned_abs() <= MAX_SECONDS
-        && nanos.unsigned_abs() < NANOS_IN_A_SECOND
-        && (seconds == 0 || nanos == 0 || (seconds < 0) == (nanos < 0));
-    if !formed {
-        wrong.add(
-            field,
-            "is not a valid duration; nanos go from 0 to 999,999,999 with the sign of seconds",
-        );
-    } else if seconds < 0 || nanos < 0 || (seconds == 0 && nanos == 0) {
+    let given = given?;
+    let formed = wrong.well_formed(field, &given);
+    let prost_types::Duration { seconds, nanos } = given;
+    if formed && (seconds < 0 || nanos < 0 || (seconds == 0 && nanos == 0)) {
         wrong.add(field, "is not above zero; give a longer duration or leave it out");
     }
     Some(seconds as f64 * 1e3 + f64::from(nanos) / 1e6)

@@ -254,14 +254,6 @@ pub(crate) fn conflict(expected: &str, current: &str) -> Status {
     failure.status()
 }
 
-/// Part of the contract that this version does not have yet: refused rather than ignored.
-pub(crate) fn not_supported(what: &str) -> Status {
-    let message = format!("{what} is not supported by this version of the server");
-    Failure::new(Code::Unimplemented, reason::NOT_SUPPORTED, message)
-        .with("what", what)
-        .status()
-}
-
 /// The message is above the limit.
 pub(crate) fn too_large(limit: usize) -> Status {
     let message =

@@ -161,6 +161,7 @@ fn estimate(estimate: &Estimate) -> v1::Estimate {
         latency_duration: estimate.latency_ms.map(milliseconds),
         input_tokens: Some(number(estimate.input_tokens)),
         output_tokens: Some(number(estimate.output_tokens)),
+        latency_observed: estimate.latency_observed,
     }
 }
 

@@ -9,6 +9,10 @@ use tonic_types::FieldViolation;
 /// Violations kept; more are only counted. Far more than fit into an error's details.
 const KEPT: usize = 64;
 
+/// The longest duration that protobuf defines, in seconds: 10,000 years.
+const MAX_SECONDS: u64 = 315_576_000_000;
+const NANOS_IN_A_SECOND: u32 = 1_000_000_000;
+
 /// What is wrong with a request.
 #[derive(Debug, Default)]
 pub(crate) struct Violations {
@@ -80,6 +84,21 @@ impl Violations {
             self.add(field, format!("has {count} entries; give at most {max}"));
         }
         count <= max
+    }
+
+    /// Whether a duration keeps the rules of protobuf.
+    pub(crate) fn well_formed(&mut self, field: impl Display, given: &prost_types::Duration) -> bool {
+        let prost_types::Duration { seconds, nanos } = *given;
+        let formed = seconds.unsigned_abs() <= MAX_SECONDS
+            && nanos.unsigned_abs() < NANOS_IN_A_SECOND
+            && (seconds == 0 || nanos == 0 || (seconds < 0) == (nanos < 0));
+        if !formed {
+            self.add(
+                field,
+                "is not a valid duration; nanos go from 0 to 999,999,999 with the sign of seconds",
+            );
+        }
+        formed
     }
 
     /// A number that is finite and at least 0.

@@ -1,5 +1,6 @@
 //! The listener that Prometheus reads. Gauges are taken when they are read, so nothing has to keep them up to date.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::future::Future;
 use std::io;
@@ -113,7 +114,7 @@ impl Exporter {
             series.take(engine);
         }
         let mut text = self.handle.render();
-        write_policy_info(engine, &mut text);
+        write_policy(engine, &mut text);
         text
     }
 }
@@ -166,23 +167,49 @@ impl Series {
     }
 }
 
-/// The one series whose labels change. It is written here because a recorder would keep a series for every policy that
-/// was ever loaded.
-pub(super) fn write_policy_info(engine: &Engine, text: &mut String) {
+/// The series whose labels change with the policy. They are written here because a recorder would keep those of every
+/// policy that was ever loaded.
+pub(super) fn write_policy(engine: &Engine, text: &mut String) {
     let Some(snapshot) = engine.store().current() else {
         return;
     };
-    let Some(metric) = METRICS
-        .iter()
-        .find(|metric| metric.name == "signalbox_policy_info")
-    else {
+    let (version, checksum) = (snapshot.info.version, &snapshot.info.checksum);
+    let info = format!("version=\"{version}\",checksum=\"{checksum}\"");
+    write_series("signalbox_policy_info", [(info, 1.0)].into_iter(), text);
+    let policy = &snapshot.policy;
+    let estimates: BTreeMap<_, _> = engine.health().estimates(policy).into_iter().collect();
+    let models = || {
+        let ids = policy.models.iter().map(|model| &model.id);
+        ids.map(|id| (format!("model=\"{}\"", escaped(id)), estimates.get(id)))
+    };
+    let left_alone = models().flat_map(|(model, estimate)| {
+        let counts = estimate.filter(|_| policy.health.enabled);
+        let states = [
+            ("cooling", counts.is_some_and(|e| e.cooling)),
+            ("open", counts.is_some_and(|e| e.open)),
+        ];
+        states.map(|(state, holds)| (format!("{model},state=\"{state}\""), f64::from(u8::from(holds))))
+    });
+    write_series("signalbox_model_left_alone", left_alone, text);
+    let quality =
+        models().map(|(model, estimate)| (model, estimate.and_then(|e| e.quality).unwrap_or(f64::NAN)));
+    write_series("signalbox_model_quality", quality, text);
+}
+
+/// One metric of the table with its series: labels and value.
+fn write_series(name: &str, series: impl Iterator<Item = (String, f64)>, text: &mut String) {
+    let Some(metric) = METRICS.iter().find(|metric| metric.name == name) else {
         return;
     };
-    let (name, help, kind) = (metric.name, metric.help, metric.kind.as_str());
-    let (version, checksum) = (snapshot.info.version, &snapshot.info.checksum);
-    // Writing to a String cannot fail; a checksum is hex and needs no escapes.
-    let _ = write!(
-        text,
-        "# HELP {name} {help}\n# TYPE {name} {kind}\n{name}{{version=\"{version}\",checksum=\"{checksum}\"}} 1\n"
-    );
+    let (help, kind) = (metric.help, metric.kind.as_str());
+    // Writing to a String cannot fail.
+    let _ = write!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
+    for (labels, value) in series {
+        let _ = writeln!(text, "{name}{{{labels}}} {value}");
+    }
+}
+
+/// A label's value in the text format; ids hold no control characters.
+fn escaped(value: &str) -> String {
+    value.replace('\\', "\\\\").replace('"', "\\\"")
 }

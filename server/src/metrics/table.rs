@@ -102,6 +102,29 @@ const RESULT: Label = Label {
     name: "result",
     values: &["applied", "invalid", "tests_failed", "unreadable", "conflict"],
 };
+const OUTCOME: Label = Label {
+    name: "outcome",
+    values: &[
+        "success",
+        "error",
+        "rate_limited",
+        "timeout",
+        "low_confidence",
+        "refused",
+    ],
+};
+const TAKEN: Label = Label {
+    name: "result",
+    values: &["accepted", "duplicate", "unknown"],
+};
+const MODEL: Label = Label {
+    name: "model",
+    values: &[],
+};
+const STATE: Label = Label {
+    name: "state",
+    values: &["cooling", "open"],
+};
 const VERSION: Label = Label {
     name: "version",
     values: &[],
@@ -131,6 +154,39 @@ pub const METRICS: &[Metric] = &[
         kind: Kind::Counter,
         labels: &[CODE],
         help: "Decisions that had to do without something, by what it was.",
+    },
+    Metric {
+        name: "signalbox_estimated_cost_nano_usd_total",
+        kind: Kind::Counter,
+        labels: &[],
+        help: "Estimated cost of the chosen models, in billionths of a dollar; of a plan its first model. Decisions whose model \
+               or whose policy's default states no price are left out.",
+    },
+    Metric {
+        name: "signalbox_default_cost_nano_usd_total",
+        kind: Kind::Counter,
+        labels: &[],
+        help: "What the first model of the policy's `default` would have cost for the same requests. The difference is what \
+               routing saves.",
+    },
+    Metric {
+        name: "signalbox_outcomes_total",
+        kind: Kind::Counter,
+        labels: &[OUTCOME, TAKEN],
+        help: "Outcomes reported, by what became of the call and what was done with the report.",
+    },
+    Metric {
+        name: "signalbox_model_left_alone",
+        kind: Kind::Gauge,
+        labels: &[MODEL, STATE],
+        help: "Whether a model of the policy in force is left alone by reported outcomes: 1 or 0, because it cools down after a \
+               rate limit or because its circuit is open. Always 0 where the policy has `health` off.",
+    },
+    Metric {
+        name: "signalbox_model_quality",
+        kind: Kind::Gauge,
+        labels: &[MODEL],
+        help: "Mean quality of a model's answers as reported, 0 to 1, old ones counting less. NaN where none was judged.",
     },
     Metric {
         name: "signalbox_rpcs_total",

@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::exporter::{recorder, write_policy_info};
+use super::exporter::{recorder, write_policy};
 use super::table::{BUCKETS, Kind, METRICS};
 use super::*;
 use crate::engine::Engine;
 use crate::engine::cache::{Bounds, DecisionCache};
+use crate::engine::outcomes::Report;
 use crate::engine::ring::Ring;
+use crate::health::{Ended, Outcome};
 use crate::store::{Compiler, ReloadOptions, Store};
 use signalbox_decide::Source;
 
@@ -39,7 +41,7 @@ fn exported(engine: &Engine, act: impl FnOnce(&Series)) -> String {
     act(&series);
     series.take(engine);
     let mut text = recorder.handle().render();
-    write_policy_info(engine, &mut text);
+    write_policy(engine, &mut text);
     text
 }
 
@@ -148,6 +150,70 @@ fn counting_finds_its_series() {
         1.0
     );
     assert_eq!(value(&text, "signalbox_panics_total"), 1.0);
+}
+
+#[test]
+fn savings_are_the_difference_of_two_counters() {
+    let text = exported(&loaded(), |series| {
+        series
+            .cost
+            .with(&[], |counter| counter.increment(nano(0.000_012_5)));
+        series
+            .default_cost
+            .with(&[], |counter| counter.increment(nano(0.3)));
+    });
+    let value = |name| value(&text, name);
+    assert_eq!(value("signalbox_estimated_cost_nano_usd_total"), 12_500.0);
+    assert_eq!(value("signalbox_default_cost_nano_usd_total"), 3e8);
+}
+
+#[test]
+fn a_model_that_is_left_alone_shows_while_the_policy_has_health_on() {
+    let engine = engine();
+    let load = |enabled: bool| {
+        let policy = format!(
+            "schema: 1\nversion: 7\ndefault: a\nmodels: [{{id: a}}, {{id: 'b\"\\'}}]\nhealth: {{enabled: {enabled}}}\n"
+        );
+        let options = ReloadOptions::default();
+        engine
+            .store()
+            .reload(policy.as_bytes(), "test", &options)
+            .unwrap();
+    };
+    load(true);
+    let outcome = Outcome {
+        key: "k".into(),
+        model_id: "b\"\\".into(),
+        ended: Ended::RateLimited,
+        retry_after: None,
+        latency: None,
+        output_tokens: None,
+        quality: None,
+        end: None,
+    };
+    let good = Outcome {
+        key: "l".into(),
+        ended: Ended::Success,
+        quality: Some(0.5),
+        ..outcome.clone()
+    };
+    let reports = [outcome, good].map(|outcome| Report {
+        decision: None,
+        outcome,
+    });
+    engine.report(reports.into()).unwrap();
+    let left_alone = |model: &str, state: &str| {
+        let series = format!(r#"signalbox_model_left_alone{{model="{model}",state="{state}"}}"#);
+        value(&exported(&engine, |_| {}), &series)
+    };
+    assert_eq!(left_alone(r#"b\"\\"#, "cooling"), 1.0);
+    assert_eq!(left_alone(r#"b\"\\"#, "open"), 0.0);
+    assert_eq!(left_alone("a", "cooling"), 0.0);
+    let text = exported(&engine, |_| {});
+    assert_eq!(value(&text, r#"signalbox_model_quality{model="b\"\\"}"#), 0.5);
+    assert!(value(&text, r#"signalbox_model_quality{model="a"}"#).is_nan());
+    load(false);
+    assert_eq!(left_alone(r#"b\"\\"#, "cooling"), 0.0);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
 use crate::conversation::Conversation;
-use crate::engine::{Engine, settle};
+use crate::engine::{Engine, Live, settle};
 
 /// The process answers, whatever it can decide.
 const LIVENESS: &str = "liveness";
@@ -70,7 +70,7 @@ impl Health {
             &snapshot,
             &Query::default(),
             &Conversation::from_prompt("warm up"),
-            None,
+            Live::default(),
         );
         // This future stays around; the policy must not.
         drop(snapshot);

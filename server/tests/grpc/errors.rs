@@ -27,7 +27,7 @@ pub(crate) fn check(status: &Status, code: Code, reason: &str) -> HashMap<String
     info.metadata.clone()
 }
 
-fn fields(status: &Status) -> Vec<String> {
+pub(crate) fn fields(status: &Status) -> Vec<String> {
     let details = status.get_error_details();
     let bad = details.bad_request().expect("BadRequest");
     bad.field_violations
@@ -320,18 +320,6 @@ async fn a_bad_policy_is_invalid_with_paths_into_it_and_changes_nothing() {
     paths.sort();
     assert_eq!(paths, ["colour", "default"]);
     assert_eq!(server.engine.store().current().unwrap().policy.version, 7);
-}
-
-#[tokio::test]
-async fn what_this_version_cannot_do_is_refused_not_ignored() {
-    let server = Server::start().await;
-    let report = server
-        .raw()
-        .await
-        .report_outcome(v1::ReportOutcomeRequest::default())
-        .await;
-    let metadata = check(&report.unwrap_err(), Code::Unimplemented, "NOT_SUPPORTED");
-    assert_eq!(metadata["what"], "ReportOutcome");
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ mod errors;
 mod explain;
 mod health;
 mod inline;
+mod outcomes;
 mod policy;
 mod reflection;
 mod reload;

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use signalbox_api::v1;
 use signalbox_api::v1::router_service_client::RouterServiceClient;
@@ -11,6 +11,7 @@ use signalbox_client::{Client, Options};
 use signalbox_server::engine::Engine;
 use signalbox_server::engine::cache::{Bounds, DecisionCache};
 use signalbox_server::engine::ring::Ring;
+use signalbox_server::health::Clock;
 use signalbox_server::serve::{self, Settings};
 use signalbox_server::store::{Compiler, ReloadOptions, Store};
 use signalbox_server::watcher::PolicySource;
@@ -90,9 +91,14 @@ impl Server {
 
     /// With these settings, on a free port of loopback, and this policy in its file and in force.
     pub(crate) async fn with(settings: Settings, policy: Option<&str>) -> Server {
+        Server::with_clock(settings, policy, Arc::new(SystemTime::now)).await
+    }
+
+    /// The same with a clock for what outcomes say.
+    pub(crate) async fn with_clock(settings: Settings, policy: Option<&str>, clock: Clock) -> Server {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("policy.yaml");
-        let engine = engine();
+        let engine = Arc::new(unshared_engine().with_clock(clock));
         if let Some(policy) = policy {
             std::fs::write(&file, policy).unwrap();
             let name = file.display().to_string();
@@ -178,13 +184,17 @@ pub(crate) async fn channel(address: SocketAddr) -> Channel {
 
 /// An engine without a policy.
 pub(crate) fn engine() -> Arc<Engine> {
+    Arc::new(unshared_engine())
+}
+
+fn unshared_engine() -> Engine {
     let ring = Arc::new(Ring::new(100));
     let store = Arc::new(Store::new(Compiler::new().unwrap(), ring.clone()));
     let bounds = Bounds {
         max_entries: 100,
         max_bytes: 1 << 20,
     };
-    Arc::new(Engine::new(store, DecisionCache::new(bounds, [7; 32]), ring))
+    Engine::new(store, DecisionCache::new(bounds, [7; 32]), ring)
 }
 
 pub(crate) fn source(file: &std::path::Path) -> Arc<PolicySource> {

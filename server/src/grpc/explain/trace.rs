@@ -5,6 +5,7 @@ use std::time::Duration;
 use signalbox_api::v1;
 use signalbox_decide::candidates::{Candidate, Score, Term};
 use signalbox_decide::explanation::{RuleSeen, Rung, RungSeen};
+use signalbox_decide::health::ModelHealth;
 use signalbox_decide::{Answer, Evidence, Explanation, Policy, Probe, RouteScores, Signals};
 
 use crate::grpc::to_proto;
@@ -55,6 +56,11 @@ pub(super) fn step(probe: Probe, evidence: &Evidence, took: Option<Duration>) ->
         },
         Probe::Signals => match &evidence.signals {
             Answer::Got(signals) => (in_words(signals), false),
+            Answer::NotAsked => ("nothing".to_owned(), false),
+            Answer::Failed { detail, .. } => (detail.clone(), true),
+        },
+        Probe::Health => match &evidence.health {
+            Answer::Got(health) => (health.to_string(), false),
             Answer::NotAsked => ("nothing".to_owned(), false),
             Answer::Failed { detail, .. } => (detail.clone(), true),
         },
@@ -154,6 +160,23 @@ fn candidate(policy: &Policy, seen: &RungSeen, candidate: &Candidate) -> v1::Can
             .collect(),
         score: candidate.score.map(|score| score.total),
         rung: source_of(seen.rung).into(),
+        health: candidate.health.map(|health| self::health(health, candidate)),
+    }
+}
+
+/// What outcomes say of a candidate, with what follows for this request.
+fn health(health: ModelHealth, candidate: &Candidate) -> v1::ModelHealth {
+    let observed = health.latency;
+    let expected = candidate.estimate.latency_ms.filter(|_| observed.is_some());
+    v1::ModelHealth {
+        cooling_duration: health.cooling_s.map(|s| to_proto::milliseconds(s * 1e3)),
+        failure_share: health.circuit.map(|c| to_proto::rounded(c.failure_share)),
+        calls: health.circuit.map(|c| to_proto::rounded(c.calls)),
+        trial: health.circuit.is_some_and(|c| c.trial),
+        latency_duration: expected.map(to_proto::milliseconds),
+        observed_latency_duration: observed.map(|o| to_proto::milliseconds(o.latency_ms)),
+        observed_output_tokens: observed.map(|o| to_proto::rounded(o.output_tokens)),
+        observed_calls: observed.map(|o| to_proto::rounded(o.calls)),
     }
 }
 

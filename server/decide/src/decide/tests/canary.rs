@@ -6,7 +6,7 @@ use crate::plan::{Plan, PlanKind, PlanSpec};
 use crate::rule::{Action, Condition, Rule, Rules, Use};
 
 /// Route 0 has models 0 and 1; everybody with a session gets model 3 instead.
-fn with_canary() -> Policy {
+pub(super) fn with_canary() -> Policy {
     let mut policy = policy();
     policy.canaries = vec![Canary {
         name: "try-d".into(),

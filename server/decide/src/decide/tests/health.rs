@@ -162,6 +162,26 @@ fn a_model_that_a_rule_names_is_used_however_it_is_but_not_past_a_hard_limit() {
 }
 
 #[test]
+fn a_canary_and_a_plan_do_without_a_model_that_is_left_alone() {
+    let mut policy = healthy(super::canary::with_canary());
+    policy.routes[0].plan = Some(crate::plan::PlanSpec {
+        models: vec![],
+        kind: crate::plan::PlanKind::Cascade { accept_at: 0.5 },
+    });
+    let mut query = Query::default();
+    query.caller.session_id = "s".into();
+    let well = done(&policy, &query, &with(&[], scores(&[0.8, 0.1]))).unwrap();
+    assert_eq!((well.model, well.canary), (3, Some(0)));
+    let ill = with(&[("d", cooling())], scores(&[0.8, 0.1]));
+    let decision = done(&policy, &query, &ill).unwrap();
+    assert_eq!((decision.plan.as_str(), decision.canary), ("cascade", None));
+    let both = with(&[("d", cooling()), ("b", cooling())], scores(&[0.8, 0.1]));
+    let decision = done(&policy, &query, &both).unwrap();
+    assert_eq!((decision.model, decision.plan.as_str()), (0, "single"));
+    assert_eq!(codes(&decision), ["plan_unsatisfied"]);
+}
+
+#[test]
 fn an_observed_time_takes_the_place_of_the_stated_one_in_score_limit_and_estimate() {
     let policy = healthy(policy());
     let fastest = || {
