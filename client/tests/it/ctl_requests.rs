@@ -173,3 +173,62 @@ async fn without_a_file_the_server_reads_its_own_source() {
     ctl(&fake.endpoint, &["reload"], "").await;
     assert_eq!(fake.script.reloaded.lock().unwrap()[0].message.policy_yaml, None);
 }
+
+#[tokio::test]
+async fn an_outcome_reaches_the_server_with_a_key_of_its_own_unless_one_is_given() {
+    let fake = Fake::start().await;
+    let accepted = v1::ReportOutcomeResponse {
+        accepted: 1,
+        ..Default::default()
+    };
+    for _ in 0..2 {
+        fake.script.outcome.lock().unwrap().push_back(Ok(accepted));
+    }
+    let args = "outcome --decision 0190c0de-0000-7000-8000-000000000000 --model a/b --outcome rate-limited \
+        --retry-after 30s --latency 1.5s --input-tokens 7 --output-tokens 9 --cost-usd 0.25 --quality 0.5";
+    let args: Vec<&str> = args.split_whitespace().collect();
+    let keyed: Vec<&str> = args.iter().copied().chain(["--key", "mine"]).collect();
+    for args in [&args, &keyed] {
+        let output = ctl(&fake.endpoint, args, "").await;
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        assert_eq!(stdout(&output), "accepted\n");
+    }
+    let seen = fake.script.reported.lock().unwrap();
+    let mut sent = seen.iter().map(|seen| seen.message.outcomes[0].clone());
+    let (first, second) = (sent.next().unwrap(), sent.next().unwrap());
+    assert!(first.idempotency_key.len() > 20, "{}", first.idempotency_key);
+    let want = v1::Outcome {
+        idempotency_key: "mine".into(),
+        decision_id: "0190c0de-0000-7000-8000-000000000000".into(),
+        model_id: "a/b".into(),
+        outcome: v1::AttemptOutcome::RateLimited.into(),
+        latency_duration: std::time::Duration::from_millis(1500).try_into().ok(),
+        input_tokens: Some(7),
+        output_tokens: Some(9),
+        cost_usd: Some(0.25),
+        quality: Some(0.5),
+        end_time: None,
+        retry_after_duration: std::time::Duration::from_secs(30).try_into().ok(),
+    };
+    assert_eq!(second, want);
+}
+
+#[tokio::test]
+async fn an_outcome_of_nothing_known_is_a_no() {
+    let fake = Fake::start().await;
+    let unknown = v1::ReportOutcomeResponse {
+        unknown: 1,
+        ..Default::default()
+    };
+    fake.script.outcome.lock().unwrap().push_back(Ok(unknown));
+    let output = ctl(
+        &fake.endpoint,
+        &["outcome", "--model", "x", "--outcome", "success"],
+        "",
+    )
+    .await;
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stdout(&output).starts_with("unknown: "));
+    let output = ctl(&fake.endpoint, &["outcome", "--outcome", "success"], "").await;
+    assert_eq!(output.status.code(), Some(2));
+}

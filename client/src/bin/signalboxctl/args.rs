@@ -47,6 +47,8 @@ pub(crate) enum Command {
     Reload(ReloadArgs),
     /// Show the policy in force
     Policy,
+    /// Report what became of a decision; exit code 0 if the server took it, now or before
+    Outcome(OutcomeArgs),
     /// Ask whether the server is ready; exit code 0 if it is
     Health(HealthArgs),
 }
@@ -151,6 +153,49 @@ pub(crate) struct ReloadArgs {
 }
 
 #[derive(Debug, Group)]
+pub(crate) struct OutcomeArgs {
+    /// The decision; without it, name the model
+    #[arg(long, value_name = "ID", required_unless_present = "model")]
+    pub(crate) decision: Option<String>,
+
+    /// The model that was called; without it, the decision's
+    #[arg(long, value_name = "NAME")]
+    pub(crate) model: Option<String>,
+
+    /// What became of the call: success, error, rate-limited, timeout, low-confidence or refused
+    #[arg(long, value_name = "OUTCOME", value_parser = outcome)]
+    pub(crate) outcome: v1::AttemptOutcome,
+
+    /// For how long the provider asked to be left alone
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) retry_after: Option<Duration>,
+
+    /// Time to the complete answer
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) latency: Option<Duration>,
+
+    /// Tokens of the prompt, as billed
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) input_tokens: Option<u32>,
+
+    /// Tokens of the answer, as billed
+    #[arg(long, value_name = "COUNT")]
+    pub(crate) output_tokens: Option<u32>,
+
+    /// What the call cost, in US dollars
+    #[arg(long, value_name = "USD")]
+    pub(crate) cost_usd: Option<f64>,
+
+    /// How good the answer was, 0 to 1
+    #[arg(long, value_name = "QUALITY")]
+    pub(crate) quality: Option<f64>,
+
+    /// A key under which this outcome counts once, however often it is sent; else a new one
+    #[arg(long, value_name = "KEY")]
+    pub(crate) key: Option<String>,
+}
+
+#[derive(Debug, Group)]
 pub(crate) struct HealthArgs {
     /// signalbox.v1.RouterService, signalbox.llm or liveness; else the server as a whole
     #[arg(long, value_name = "NAME", default_value = "")]
@@ -180,15 +225,20 @@ fn pair(text: &str) -> Result<(String, String), String> {
 
 fn attempt(text: &str) -> Result<v1::Attempt, String> {
     let (model, outcome) = text.rsplit_once('=').ok_or("write it as model=outcome")?;
-    let name = format!("ATTEMPT_OUTCOME_{}", outcome.to_uppercase().replace('-', "_"));
-    let outcome = v1::AttemptOutcome::from_str_name(&name)
-        .filter(|outcome| *outcome != v1::AttemptOutcome::Unspecified)
-        .ok_or("the outcome is one of error, rate-limited, timeout, low-confidence, refused")?;
     Ok(v1::Attempt {
         model_id: model.to_owned(),
-        outcome: outcome.into(),
+        outcome: self::outcome(outcome)?.into(),
         confidence: None,
     })
+}
+
+fn outcome(text: &str) -> Result<v1::AttemptOutcome, String> {
+    let name = format!("ATTEMPT_OUTCOME_{}", text.to_uppercase().replace('-', "_"));
+    v1::AttemptOutcome::from_str_name(&name)
+        .filter(|outcome| *outcome != v1::AttemptOutcome::Unspecified)
+        .ok_or_else(|| {
+            "the outcome is one of error, rate-limited, timeout, low-confidence, refused, success".to_owned()
+        })
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -73,6 +73,16 @@ pub(crate) fn explain(answer: &v1::ExplainResponse) -> String {
     out
 }
 
+/// What was done with the outcome.
+pub(crate) fn outcome(answer: &v1::ReportOutcomeResponse) -> String {
+    match (answer.accepted, answer.duplicate) {
+        (1.., _) => "accepted\n",
+        (_, 1..) => "taken before\n",
+        _ => "unknown: the policy has no such model, or the server does not know the decision; name both\n",
+    }
+    .to_owned()
+}
+
 fn source(answer: &v1::RouteResponse) -> String {
     let word = |name: &str, prefix: &str| {
         name.strip_prefix(prefix)

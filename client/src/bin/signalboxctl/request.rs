@@ -5,14 +5,16 @@ use std::{
     fs,
     io::{self, Read as _},
     path::Path,
+    process,
     sync::atomic::{AtomicBool, Ordering},
+    time::SystemTime,
 };
 
 use anyhow::{Context as _, Result, bail, ensure};
 use serde::Deserialize;
 use signalbox_client::v1::{self, explain_request::Target};
 
-use crate::args::{ExplainArgs, Modality, OptimizeFor, ReloadArgs, RequestArgs};
+use crate::args::{ExplainArgs, Modality, OptimizeFor, OutcomeArgs, ReloadArgs, RequestArgs};
 
 /// One element of `--messages`, as chat interfaces write it.
 #[derive(Deserialize)]
@@ -83,6 +85,42 @@ pub(crate) fn reload(args: ReloadArgs) -> Result<v1::ReloadPolicyRequest> {
         policy_yaml: args.policy.as_deref().map(read).transpose()?,
         run_tests: args.run_tests,
     })
+}
+
+/// The request of `outcome`.
+pub(crate) fn outcome(args: OutcomeArgs) -> Result<v1::ReportOutcomeRequest> {
+    let outcome = v1::Outcome {
+        idempotency_key: args.key.unwrap_or_else(fresh_key),
+        decision_id: args.decision.unwrap_or_default(),
+        model_id: args.model.unwrap_or_default(),
+        outcome: args.outcome.into(),
+        latency_duration: args
+            .latency
+            .map(TryInto::try_into)
+            .transpose()
+            .context("--latency")?,
+        input_tokens: args.input_tokens,
+        output_tokens: args.output_tokens,
+        cost_usd: args.cost_usd,
+        quality: args.quality,
+        end_time: None,
+        retry_after_duration: args
+            .retry_after
+            .map(TryInto::try_into)
+            .transpose()
+            .context("--retry-after")?,
+    };
+    Ok(v1::ReportOutcomeRequest {
+        outcomes: vec![outcome],
+    })
+}
+
+/// A key that no other call has: repeats of this one carry it along.
+fn fresh_key() -> String {
+    let since = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
+    format!("signalboxctl-{}-{}", since.as_nanos(), process::id())
 }
 
 /// Set once `-` was read.

@@ -3,7 +3,7 @@
 use signalbox_client::{Client, Error, Health, Options, codes, v1};
 
 use crate::{
-    args::{Args, Command, HealthArgs, ReloadArgs},
+    args::{Args, Command, HealthArgs, OutcomeArgs, ReloadArgs},
     failure::{Failure, SAID_NO},
     human, json, request,
 };
@@ -40,6 +40,7 @@ pub(crate) async fn run(args: Args) -> Result<Done, Failure> {
             let answer = client.get_policy().await.map_err(Failure::Call)?;
             show(args.json, "GetPolicyResponse", &answer, human::policy).map(Done::well)
         }
+        Command::Outcome(flags) => outcome(&client, args.json, flags).await,
         Command::Health(flags) => health(&client, args.json, flags).await,
     }
 }
@@ -102,6 +103,16 @@ fn has_errors(answer: &v1::ReloadPolicyResponse) -> bool {
         .diagnostics
         .iter()
         .any(|found| found.severity() == v1::Severity::Error)
+}
+
+async fn outcome(client: &Client, as_json: bool, flags: OutcomeArgs) -> Result<Done, Failure> {
+    let request = request::outcome(flags).map_err(Failure::Usage)?;
+    let answer = client.report_outcome(request).await.map_err(Failure::Call)?;
+    let text = show(as_json, "ReportOutcomeResponse", &answer, human::outcome)?;
+    Ok(Done {
+        text,
+        exit: if answer.unknown == 0 { 0 } else { SAID_NO },
+    })
 }
 
 async fn health(client: &Client, as_json: bool, flags: HealthArgs) -> Result<Done, Failure> {
