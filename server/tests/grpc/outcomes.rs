@@ -244,7 +244,7 @@ async fn explain_shows_the_numbers_and_says_what_was_observed() {
     timed.tell(took(6)).await;
     timed.tell(vec![timed.outcome("acme/small", RateLimited)]).await;
     let decision = timed.route(ask(CODE)).await;
-    let estimate = decision.estimate.clone().unwrap();
+    let estimate = decision.estimate.unwrap();
     assert!(estimate.latency_observed);
     assert_eq!(estimate.latency_duration, seconds(9));
     let now = v1::ExplainRequest {
