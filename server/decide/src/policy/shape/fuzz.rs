@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use super::*;
 use crate::decide::{Step, decide};
 use crate::evidence::{Answer, Evidence, Probe, RouteScores, Signals};
+use crate::health::{Health, ModelHealth};
 use crate::policy::load::load;
 use crate::query::Query;
 
@@ -191,10 +192,10 @@ impl Author {
                 Value::Array(items)
             }
             Kind::Map(of) => {
-                let keys: &[&str] = if key == "quality" {
-                    &["default"]
-                } else {
-                    &["batch", "a1"]
+                let keys: &[&str] = match key {
+                    "quality" => &["default"],
+                    "health" => &["m0", "m1"],
+                    _ => &["batch", "a1"],
                 };
                 let chosen: Vec<_> = keys.iter().copied().filter(|_| self.dice.once_in(2)).collect();
                 chosen
@@ -244,7 +245,7 @@ impl Author {
                 let last = if self.slips() {
                     9
                 } else {
-                    self.named.get(letter).map_or(0, |&n| n.min(3).max(1) - 1)
+                    self.named.get(letter).map_or(0, |&n| n.clamp(1, 3) - 1)
                 };
                 format!("{letter}{}", self.dice.below(last + 1))
             }
@@ -268,7 +269,7 @@ fn policy(seed: u64) -> String {
         // The built-in catalogue's and other formats' files are fixtures of their own.
         root.remove("catalogue");
     }
-    if seed % 2 == 0 {
+    if seed.is_multiple_of(2) {
         root.to_string()
     } else {
         format!("{root:#}")
@@ -277,6 +278,10 @@ fn policy(seed: u64) -> String {
 
 /// Decides with the weakest and with the strongest answers; both must end.
 fn decides(policy: &crate::Policy, dice: &mut Dice) {
+    let cooling = ModelHealth {
+        cooling_s: Some(1.0),
+        ..ModelHealth::default()
+    };
     for known in [false, true] {
         let query = Query {
             input_tokens: 10,
@@ -289,6 +294,11 @@ fn decides(policy: &crate::Policy, dice: &mut Dice) {
             match decide(policy, &query, &evidence) {
                 Step::Done(_) => break,
                 Step::Ask(Probe::ExactCache) => evidence.cache = Answer::Got(None),
+                Step::Ask(Probe::Health) => {
+                    let ids = policy.models.iter().map(|model| model.id.clone());
+                    let models = ids.filter(|_| !known).map(|id| (id, cooling)).collect();
+                    evidence.health = Answer::Got(Health { models }.into());
+                }
                 Step::Ask(Probe::Signals) => evidence.signals = Answer::Got(Signals::default()),
                 Step::Ask(Probe::Difficulty(_)) => evidence.difficulty = Answer::Got(0.5),
                 Step::Ask(Probe::Embedding) if known => {
