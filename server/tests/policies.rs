@@ -44,6 +44,42 @@ fn the_tests_of_every_example_pass() {
 
 /// A method of an example, and the same text without it.
 const SWITCHED_OFF: &[(&str, &str, &str)] = &[
+    (
+        "support-bot.yaml",
+        "signals.sentiment < -0.4",
+        "signals.sentiment < -1",
+    ),
+    (
+        "support-bot.yaml",
+        "caller.tier == \"enterprise\"",
+        "caller.tier == \"gold\"",
+    ),
+    (
+        "coding-agent.yaml",
+        "caller.labels[\"role\"] == \"planner\"",
+        "false",
+    ),
+    (
+        "coding-agent.yaml",
+        "aliases: {planner: reasoner, editor: [coder, reasoner]}",
+        "aliases: {planner: fast, editor: [reasoner, coder]}",
+    ),
+    (
+        "coding-agent.yaml",
+        "plan: {ensemble: {models: [reasoner, coder], combine: merge, judge: reasoner}}",
+        "model: reasoner",
+    ),
+    (
+        "documents.yaml",
+        "modalities: [text]}",
+        "modalities: [text, image, document]}",
+    ),
+    ("cascade.yaml", ", plan: {cascade: {accept_at: 0.75}}", ""),
+    (
+        "large.yaml",
+        "default: [small, large]",
+        "default: [small, large]\nevidence: {threshold: 1}",
+    ),
     ("plans.yaml", "plan: {cascade: {accept_at: 0.8}}", "plan: single"),
     (
         "plans.yaml",

@@ -6,7 +6,7 @@ mod texts;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::draft::{Draft, DraftModel, DraftRoute, Name};
+use super::draft::{Draft, DraftAction, DraftModel, DraftRoute, DraftUse, Name};
 use super::link::all_profiles;
 use super::place::Report;
 use crate::query::Objective;
@@ -72,6 +72,11 @@ fn unreachable(draft: &Draft, report: &mut Report) {
     for names in listed.chain(draft.domains.iter().map(|domain| &domain.models)) {
         used.extend(names.iter().map(|name| name.value.as_str()));
     }
+    let named = draft.rules.iter().filter_map(|rule| match &rule.action {
+        Some(DraftAction::Use(DraftUse::Models(names), _)) => Some(names),
+        _ => None,
+    });
+    used.extend(named.flatten().map(|name| name.value.as_str()));
     used.extend(draft.canaries.iter().map(|canary| canary.model.value.as_str()));
     let profiles = all_profiles(draft.profiles.iter().map(|own| own.profile.clone()).collect());
     // A profile with a list of its own takes nothing else.
@@ -98,7 +103,8 @@ fn unreachable(draft: &Draft, report: &mut Report) {
             "only a request that names `{}` gets it: nothing else in the policy does",
             model.id.value
         );
-        let hint = "list it in a route, an alias or `default`, or give its `parameters_b` for the profiles";
+        let hint =
+            "list it in a route, a rule, an alias or `default`, or give its `parameters_b` for the profiles";
         report.warning("unreachable-model", &model.id.at, message, hint);
     }
 }
