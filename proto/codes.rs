@@ -63,7 +63,7 @@ pub mod reason {
     pub const NO_ELIGIBLE_MODEL: &str = "NO_ELIGIBLE_MODEL";
     /// The replica has an older or another policy than was asked for (`UNAVAILABLE`).
     pub const POLICY_BEHIND: &str = "POLICY_BEHIND";
-    /// No policy was loaded yet (`UNAVAILABLE`).
+    /// No policy was loaded yet, or the tenant's own does not load and was never good (`UNAVAILABLE`).
     pub const POLICY_NOT_LOADED: &str = "POLICY_NOT_LOADED";
     /// The replica is shutting down (`UNAVAILABLE`).
     pub const DRAINING: &str = "DRAINING";

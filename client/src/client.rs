@@ -166,16 +166,25 @@ impl Client {
         .await
     }
 
-    /// Tells which policy is in force. Repeated after `UNAVAILABLE`.
+    /// Tells which policy is in force: everyone's. Repeated after `UNAVAILABLE`.
     ///
     /// # Errors
     /// As [`Client::route`].
     pub async fn get_policy(&self) -> Result<v1::GetPolicyResponse, Error> {
-        self.call(
-            v1::GetPolicyRequest {},
-            Repeat::Safe,
-            |channel, request| async move { router(channel).get_policy(request).await },
-        )
+        self.get_policy_of("").await
+    }
+
+    /// Tells which policy a tenant goes by: its own, else everyone's. Repeated after `UNAVAILABLE`.
+    ///
+    /// # Errors
+    /// As [`Client::route`].
+    pub async fn get_policy_of(&self, tenant: &str) -> Result<v1::GetPolicyResponse, Error> {
+        let request = v1::GetPolicyRequest {
+            tenant: tenant.to_owned(),
+        };
+        self.call(request, Repeat::Safe, |channel, request| async move {
+            router(channel).get_policy(request).await
+        })
         .await
     }
 

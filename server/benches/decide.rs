@@ -11,19 +11,20 @@ use signalbox_server::conversation::{Conversation, Message, Role};
 use signalbox_server::engine::cache::{Bounds, DecisionCache};
 use signalbox_server::engine::ring::Ring;
 use signalbox_server::engine::{Asked, CacheMode, Engine};
-use signalbox_server::store::{Compiler, ReloadOptions, Store};
+use signalbox_server::store::{Compiler, Policies, ReloadOptions};
 
 const PROMPT: &str = "write a python function that parses dates in several formats and returns them sorted";
 
 fn engine(policy: &str) -> Engine {
     let ring = Arc::new(Ring::new(1000));
     let compiler = Compiler::new().expect("the built-in table is sound");
-    let store = Arc::new(Store::new(compiler, ring.clone()));
-    store
+    let policies = Arc::new(Policies::new(compiler, ring.clone()));
+    policies
+        .everyone()
         .reload(policy.as_bytes(), "bench", &ReloadOptions::default())
         .expect("the policy is sound");
     Engine::new(
-        store,
+        policies,
         DecisionCache::new(
             Bounds {
                 max_entries: 10_000,

@@ -10,7 +10,7 @@ use signalbox_server::conversation::Conversation;
 use signalbox_server::engine::cache::{Bounds, DecisionCache};
 use signalbox_server::engine::ring::Ring;
 use signalbox_server::engine::{Asked, CacheMode, Engine};
-use signalbox_server::store::{Compiler, ReloadOptions, Store};
+use signalbox_server::store::{Compiler, Policies, ReloadOptions};
 
 const WORDS: &str = "write fix explain translate summarise book cancel a the my this python rust function flight table poem \
     contract invoice error story email about into german french quickly please thanks why how 42 2024-01-31 “quoted” naïve";
@@ -21,10 +21,12 @@ fn main() -> anyhow::Result<()> {
         None => include_bytes!("policies/example.yaml").to_vec(),
     };
     let ring = Arc::new(Ring::new(0));
-    let store = Arc::new(Store::new(Compiler::new()?, ring.clone()));
-    store.reload(&policy, "example", &ReloadOptions::default())?;
+    let policies = Arc::new(Policies::new(Compiler::new()?, ring.clone()));
+    policies
+        .everyone()
+        .reload(&policy, "example", &ReloadOptions::default())?;
     let engine = Engine::new(
-        store,
+        policies,
         DecisionCache::new(
             Bounds {
                 max_entries: 0,

@@ -5,21 +5,26 @@ pub mod cache;
 pub mod inline;
 pub mod outcomes;
 pub mod ring;
+mod settle;
+pub mod shadow;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use signalbox_decide::candidates::estimate;
-use signalbox_decide::{Answer, Decision, Evidence, Health, Probe, Query, Refused, Step, decide};
+use signalbox_decide::{Answer, Decision, Evidence, Query, Refused};
 use thiserror::Error;
 use uuid::Uuid;
 
 use crate::conversation::Conversation;
-use crate::engine::cache::{Cached, DecisionCache, Key};
+use crate::engine::cache::{Cached, DecisionCache};
 use crate::engine::inline::InlineRoutes;
 use crate::engine::ring::{Record, Ring};
+use crate::engine::shadow::{Job, Shadows};
 use crate::health::{Clock, Tracker};
-use crate::store::{Snapshot, Store, snapshot};
+use crate::store::{Policies, Snapshot, Store};
+
+pub use settle::{Live, Outcomes, ProbeRun, Settled, settle};
 
 /// A request, checked and split into what the ladder reads and the text that only probes read.
 #[derive(Clone, Debug, Default)]
@@ -91,6 +96,12 @@ pub enum EngineError {
     /// Nothing was loaded yet.
     #[error("no policy is loaded yet; retry in a moment")]
     NoPolicy,
+    /// The tenant's own policy cannot be used and none was good before. It is not served by somebody else's.
+    #[error("the policy of tenant `{tenant}` does not load, and none was good before; `GetPolicy` says why")]
+    NoTenantPolicy {
+        /// The tenant.
+        tenant: String,
+    },
     /// This replica is behind the version asked for.
     #[error("this replica has policy version {have}, the request wants at least {want}; retry in a moment")]
     Behind {
@@ -118,45 +129,27 @@ pub enum EngineError {
     Refused(#[from] Refused),
 }
 
-/// One probe as it went.
-#[derive(Clone, Debug)]
-pub struct ProbeRun {
-    /// What was asked.
-    pub probe: Probe,
-    /// How long the answer took.
-    pub duration: Duration,
-}
-
-/// The end of the ask-and-answer loop.
-#[derive(Debug)]
-pub struct Settled {
-    /// The decision or the refusal.
-    pub outcome: Result<Arc<Decision>, Refused>,
-    /// All that was learned.
-    pub evidence: Evidence,
-    /// Every probe asked, in order.
-    pub probes: Vec<ProbeRun>,
-}
-
 /// The engine: shared by every connection.
 #[derive(Debug)]
 pub struct Engine {
-    store: Arc<Store>,
+    policies: Arc<Policies>,
     cache: DecisionCache,
     ring: Arc<Ring>,
     inline: InlineRoutes,
     health: Tracker,
+    shadows: Shadows,
 }
 
 impl Engine {
-    /// An engine on a policy store, with a cache and a ring of recent decisions.
-    pub fn new(store: Arc<Store>, cache: DecisionCache, ring: Arc<Ring>) -> Self {
+    /// An engine on policies, with a cache and a ring of recent decisions.
+    pub fn new(policies: Arc<Policies>, cache: DecisionCache, ring: Arc<Ring>) -> Self {
         Engine {
-            store,
+            policies,
             cache,
             ring,
             inline: InlineRoutes::default(),
             health: Tracker::new(Arc::new(SystemTime::now)),
+            shadows: Shadows::default(),
         }
     }
 
@@ -169,9 +162,14 @@ impl Engine {
         }
     }
 
-    /// The policy store.
+    /// All policies.
+    pub fn policies(&self) -> &Arc<Policies> {
+        &self.policies
+    }
+
+    /// Everyone's policy.
     pub fn store(&self) -> &Arc<Store> {
-        &self.store
+        self.policies.everyone()
     }
 
     /// The decision cache.
@@ -194,12 +192,18 @@ impl Engine {
         &self.inline
     }
 
-    /// Decides one request by the policy in force. A few microseconds on a hit, about 50 for a short prompt otherwise.
+    /// Comparisons with shadow policies.
+    pub fn shadows(&self) -> &Shadows {
+        &self.shadows
+    }
+
+    /// Decides one request by the policy of its tenant. A few microseconds on a hit, about 50 for a short prompt otherwise.
     ///
     /// # Errors
     /// See [`EngineError`].
     pub fn route(&self, asked: Asked) -> Result<Decided, EngineError> {
-        let snapshot = self.snapshot(asked.min_policy_version, &asked.policy_checksum)?;
+        let tenant = &asked.query.caller.tenant;
+        let snapshot = self.snapshot(tenant, asked.min_policy_version, &asked.policy_checksum)?;
         self.route_by(snapshot, asked)
     }
 
@@ -209,6 +213,7 @@ impl Engine {
     /// # Errors
     /// `Refused`.
     pub fn route_by(&self, snapshot: Arc<Snapshot>, mut asked: Asked) -> Result<Decided, EngineError> {
+        let id = Uuid::now_v7();
         asked.query.read_cache = asked.cache == CacheMode::Use;
         let caching = snapshot.policy.cache.enabled && asked.cache != CacheMode::Bypass;
         let key = caching.then(|| self.cache.key(&asked.query, &asked.conversation, &snapshot));
@@ -225,7 +230,13 @@ impl Engine {
                 outcomes: Outcomes::Reported(&self.health),
             },
         );
-        let decision = outcome?;
+        let decision = match outcome {
+            Ok(decision) => decision,
+            Err(refused) => {
+                self.compare(id, &snapshot, None, &asked.query, asked.conversation);
+                return Err(refused.into());
+            }
+        };
         self.note_trials(&snapshot, &decision, &evidence);
         let cache = match (&evidence.cache, asked.cache) {
             (_, CacheMode::Bypass) => CacheStatus::Bypass,
@@ -253,10 +264,13 @@ impl Engine {
             );
         }
         evidence.cache = Answer::NotAsked;
-        let id = Uuid::now_v7();
-        let Asked { query, .. } = asked;
+        let Asked {
+            query, conversation, ..
+        } = asked;
+        self.compare(id, &snapshot, Some(&decision), &query, conversation);
         self.ring.push(Record {
             id,
+            tenant: snapshot.info.tenant.clone(),
             policy: Arc::downgrade(&snapshot.policy),
             checksum: snapshot.policy.checksum.clone(),
             scored_by: snapshot.evidence_fingerprint,
@@ -285,16 +299,52 @@ impl Engine {
             circuit.is_some_and(|circuit| circuit.trial)
         };
         if !health.is_empty() {
-            self.health.tried(ids.filter(on_trial));
+            self.health.tried(&snapshot.info.tenant, ids.filter(on_trial));
         }
     }
 
-    /// The loaded policy, if it has at least version `min_version` and the checksum, which may be empty for any.
+    /// Has the shadow of a policy, if there is one and the decision is in its share, decide the same.
+    fn compare(
+        &self,
+        id: Uuid,
+        real: &Arc<Snapshot>,
+        decision: Option<&Arc<Decision>>,
+        query: &Query,
+        conversation: Conversation,
+    ) {
+        let (Some(shadow), Some(settings)) = (&real.shadow, &real.policy.shadow) else {
+            return;
+        };
+        if settings.samples(&id.to_string()) {
+            self.shadows.offer(Job {
+                real: real.clone(),
+                shadow: shadow.clone(),
+                decision: decision.cloned(),
+                health: self.health.ask(&real.info.tenant, &shadow.policy),
+                query: query.clone(),
+                conversation,
+            });
+        }
+    }
+
+    /// The policy that `tenant` (empty: none) goes by, if it has at least version `min_version` and the checksum, which may
+    /// be empty for any.
     ///
     /// # Errors
-    /// `NoPolicy`, `Behind`, `OtherPolicy`.
-    pub fn snapshot(&self, min_version: u64, checksum: &str) -> Result<Arc<Snapshot>, EngineError> {
-        let snapshot = self.store.current().ok_or(EngineError::NoPolicy)?;
+    /// `NoPolicy`, `NoTenantPolicy`, `Behind`, `OtherPolicy`.
+    pub fn snapshot(
+        &self,
+        tenant: &str,
+        min_version: u64,
+        checksum: &str,
+    ) -> Result<Arc<Snapshot>, EngineError> {
+        let store = self.policies.of(tenant);
+        let snapshot = store.current().ok_or_else(|| match store.tenant() {
+            "" => EngineError::NoPolicy,
+            tenant => EngineError::NoTenantPolicy {
+                tenant: tenant.to_owned(),
+            },
+        })?;
         let policy = &snapshot.policy;
         if policy.version < min_version {
             return Err(EngineError::Behind {
@@ -309,69 +359,5 @@ impl Engine {
             });
         }
         Ok(snapshot)
-    }
-}
-
-/// What answers probes beside the policy. By default the cache finds nothing, and no outcome was reported.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Live<'a> {
-    /// The cache and the request's key in it.
-    pub cache: Option<(&'a DecisionCache, &'a Key)>,
-    /// What is known of the models.
-    pub outcomes: Outcomes<'a>,
-}
-
-/// Where what outcomes say comes from.
-#[derive(Clone, Copy, Debug, Default)]
-pub enum Outcomes<'a> {
-    /// There were none.
-    #[default]
-    None,
-    /// From what was reported to this replica.
-    Reported(&'a Tracker),
-    /// From the author of a test.
-    Stated(&'a Health),
-}
-
-/// Answers probes until the ladder is done.
-pub fn settle(snapshot: &Snapshot, query: &Query, conversation: &Conversation, live: Live<'_>) -> Settled {
-    let mut evidence = Evidence::default();
-    let mut probes = Vec::new();
-    loop {
-        let probe = match decide(&snapshot.policy, query, &evidence) {
-            Step::Done(outcome) => {
-                return Settled {
-                    outcome,
-                    evidence,
-                    probes,
-                };
-            }
-            Step::Ask(probe) => probe,
-        };
-        let start = Instant::now();
-        match probe {
-            Probe::ExactCache => {
-                let found = live.cache.and_then(|(cache, key)| cache.get(key));
-                if let Some(found) = &found {
-                    evidence.embedding = Answer::Got(found.scores.clone());
-                    evidence.difficulty = found.difficulty.map_or(Answer::NotAsked, Answer::Got);
-                }
-                evidence.cache = Answer::Got(found.map(|found| found.decision));
-            }
-            Probe::Embedding => evidence.embedding = snapshot.scores(conversation),
-            Probe::Difficulty(route) => evidence.difficulty = snapshot.difficulty(route, conversation),
-            Probe::Health => {
-                evidence.health = Answer::Got(match live.outcomes {
-                    Outcomes::None => Arc::default(),
-                    Outcomes::Reported(tracker) => tracker.ask(&snapshot.policy),
-                    Outcomes::Stated(health) => Arc::new(health.clone()),
-                });
-            }
-            Probe::Signals => evidence.signals = Answer::Got(snapshot::signals(conversation)),
-        }
-        probes.push(ProbeRun {
-            probe,
-            duration: start.elapsed(),
-        });
     }
 }

@@ -74,10 +74,11 @@ impl Grpc {
         ))
     }
 
-    /// The policy in force, if it is one that the request accepts.
+    /// The policy that the request's tenant goes by, if it is one that the request accepts.
     fn accepted(&self, request: &v1::RouteRequest) -> Result<Arc<Snapshot>, EngineError> {
+        let tenant = tenant_of(request);
         self.engine
-            .snapshot(request.min_policy_version, &request.policy_checksum)
+            .snapshot(tenant, request.min_policy_version, &request.policy_checksum)
     }
 
     /// The request's id, the request in the engine's terms, and what decides it: `base`, or `base` with the routes that the
@@ -138,9 +139,12 @@ impl RouterService for Grpc {
 
     async fn get_policy(
         &self,
-        _: Request<v1::GetPolicyRequest>,
+        request: Request<v1::GetPolicyRequest>,
     ) -> Result<Response<v1::GetPolicyResponse>, Status> {
-        admin::get(self).map(Response::new)
+        if !request.get_ref().tenant.is_empty() {
+            self.access.administrative(request.metadata())?;
+        }
+        admin::get(self, &request.get_ref().tenant).map(Response::new)
     }
 
     async fn report_outcome(
@@ -149,6 +153,11 @@ impl RouterService for Grpc {
     ) -> Result<Response<v1::ReportOutcomeResponse>, Status> {
         outcomes::report(self, request.into_inner()).map(Response::new)
     }
+}
+
+/// The tenant that a request is for; empty: none.
+fn tenant_of(request: &v1::RouteRequest) -> &str {
+    request.caller.as_ref().map_or("", |caller| &caller.tenant)
 }
 
 /// Work that takes longer than a poll of a task may: compiling a policy. A panic in it goes on in the caller.

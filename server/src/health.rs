@@ -1,7 +1,7 @@
 //! What became of decisions, as callers report it: estimates of each model that fade with time. The engine hands reports
 //! in and asks what they say now; the answer is evidence for the core, which alone decides what follows from it.
 //!
-//! Everything is in this replica's memory: one small entry for each model of the policy in force, and the last
+//! Everything is in this replica's memory: one small entry for each model of the policies in force, and the last
 //! [`keys::KEPT`] idempotency keys. Time comes from a clock that tests set. Not here: the health of this server
 //! (`serve::health`).
 
@@ -105,7 +105,7 @@ impl Taken {
     }
 }
 
-/// The estimates of every model.
+/// The estimates of every model, apart for everyone's policy and for each tenant's own, by the name of the tenant.
 pub struct Tracker {
     clock: Clock,
     inner: Mutex<Inner>,
@@ -115,7 +115,8 @@ pub struct Tracker {
 
 #[derive(Default)]
 struct Inner {
-    models: BTreeMap<String, Estimate>,
+    /// By the tenant whose policy it is, then by model.
+    models: BTreeMap<String, BTreeMap<String, Estimate>>,
     keys: Keys,
 }
 
@@ -140,19 +141,19 @@ impl Tracker {
         (self.clock)()
     }
 
-    /// Counts an outcome under the policy in force, whether or not that lets health change decisions: who turns it on does
+    /// Counts an outcome under the policy in force, which is `whose` own (empty: everyone's), whether or not that lets health change decisions: who turns it on does
     /// not begin blind. Only models of the policy are kept.
-    pub fn report(&self, policy: &Policy, outcome: &Outcome) -> Taken {
+    pub fn report(&self, whose: &str, policy: &Policy, outcome: &Outcome) -> Taken {
         let now = self.now();
         let mut inner = self.lock();
-        if inner.keys.has(&outcome.key) {
+        if inner.keys.has(whose, &outcome.key) {
             return Taken::Duplicate;
         }
         if policy.model(&outcome.model_id).is_none() {
             return Taken::Unknown;
         }
-        inner.keys.add(&outcome.key);
-        let Inner { models, .. } = &mut *inner;
+        inner.keys.add(whose, &outcome.key);
+        let models = inner.models.entry(whose.to_owned()).or_default();
         if !models.contains_key(&outcome.model_id) {
             // Those of replaced policies go when a new one comes, which keeps the map as small as the policy.
             models.retain(|id, _| policy.model(id).is_some());
@@ -165,10 +166,11 @@ impl Tracker {
     }
 
     /// What reports say of the policy's models now. A microsecond or so; the empty answer allocates nothing.
-    pub fn ask(&self, policy: &Policy) -> Arc<Health> {
+    pub fn ask(&self, whose: &str, policy: &Policy) -> Arc<Health> {
         let now = self.now();
         let inner = self.lock();
-        let said = inner.models.iter().filter_map(|(id, estimate)| {
+        let models = inner.models.get(whose).into_iter().flatten();
+        let said = models.filter_map(|(id, estimate)| {
             let said = estimate.said(&policy.health, now)?;
             policy.model(id)?;
             Some((id.clone(), said))
@@ -182,21 +184,23 @@ impl Tracker {
 
     /// Remembers that a decision tries these models, so that the next one does not. Two decisions at the very same time may
     /// both; a bound on cores, not on traffic.
-    pub fn tried<'a>(&self, ids: impl Iterator<Item = &'a str>) {
+    pub fn tried<'a>(&self, whose: &str, ids: impl Iterator<Item = &'a str>) {
         let now = self.now();
         let mut inner = self.lock();
         for id in ids {
-            if let Some(estimate) = inner.models.get_mut(id) {
+            let models = inner.models.get_mut(whose);
+            if let Some(estimate) = models.and_then(|models| models.get_mut(id)) {
                 estimate.tried(now);
             }
         }
     }
 
     /// The estimates of the policy's models, for metrics: by id, in alphabetical order.
-    pub fn estimates(&self, policy: &Policy) -> Vec<(String, Estimated)> {
+    pub fn estimates(&self, whose: &str, policy: &Policy) -> Vec<(String, Estimated)> {
         let now = self.now();
         let inner = self.lock();
-        let models = inner.models.iter().filter(|(id, _)| policy.model(id).is_some());
+        let models = inner.models.get(whose).into_iter().flatten();
+        let models = models.filter(|(id, _)| policy.model(id).is_some());
         models
             .map(|(id, estimate)| (id.clone(), estimate.now(&policy.health, now)))
             .collect()

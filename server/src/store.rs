@@ -1,7 +1,10 @@
 //! The policy that decides right now, and how another takes its place. Reads are one atomic load; a reload is read,
 //! checked and compiled off the request path, then swapped in whole. Whatever fails, the last good policy stays.
+//! [`Policies`] holds one [`Store`] for everybody and one for each tenant with a policy of its own.
 
 pub(crate) mod difficulty;
+pub mod policies;
+pub(crate) mod shadow;
 pub mod snapshot;
 
 use std::collections::VecDeque;
@@ -13,13 +16,20 @@ use signalbox_decide::policy::diff::{PolicyDiff, diff};
 use signalbox_decide::{Diagnostic, Policy};
 use thiserror::Error;
 
+pub use policies::Policies;
 pub use snapshot::{Compiler, Snapshot};
 
 use crate::engine::ring::Ring;
 use crate::policy_test::{self, TestReport};
 use churn::{Churn, churn};
 
-mod churn;
+pub(crate) mod churn;
+
+/// The source of the example in the binary.
+pub const BUILTIN_NAME: &str = "builtin";
+
+/// The source of a policy that came with a call.
+pub const PUSHED: &str = "rpc";
 
 /// Policies kept after they were replaced, so that recent decisions can still be explained.
 const KEPT: usize = 4;
@@ -33,8 +43,10 @@ pub struct PolicyInfo {
     pub checksum: String,
     /// When it took effect.
     pub load_time: SystemTime,
-    /// A path, `builtin` or `rpc`.
+    /// A path, [`BUILTIN_NAME`] or [`PUSHED`].
     pub source: String,
+    /// The tenant whose own it is; empty for everyone's.
+    pub tenant: String,
 }
 
 /// The last policy that was refused.
@@ -97,28 +109,34 @@ pub enum ReloadError {
     TestsFailed(TestReport),
 }
 
-/// The store.
+/// The store of one policy. [`Policies`] makes it.
 #[derive(Debug)]
 pub struct Store {
+    tenant: String,
     current: ArcSwapOption<Snapshot>,
     last_error: ArcSwapOption<LastError>,
-    compiler: Compiler,
+    compiler: Arc<Compiler>,
     ring: Arc<Ring>,
     /// Held through a reload: one at a time.
     kept: Mutex<VecDeque<Arc<Policy>>>,
 }
 
 impl Store {
-    /// An empty store; `ring` is what churn is measured over.
-    pub fn new(compiler: Compiler, ring: Arc<Ring>) -> Self {
+    fn new(tenant: String, compiler: Arc<Compiler>, ring: Arc<Ring>) -> Self {
         let (current, last_error) = (ArcSwapOption::empty(), ArcSwapOption::empty());
         Store {
+            tenant,
             current,
             last_error,
             compiler,
             ring,
             kept: Mutex::default(),
         }
+    }
+
+    /// The tenant whose own policy this is; empty for everyone's.
+    pub fn tenant(&self) -> &str {
+        &self.tenant
     }
 
     /// The policy in force.
@@ -161,7 +179,7 @@ impl Store {
         let before = self.current();
         self.expect(before.as_deref(), options)?;
         let previous = before.as_ref().map(|s| s.info.clone());
-        let (snapshot, diagnostics) = match self.compiler.compile(bytes, source, before.as_deref()) {
+        let (mut snapshot, diagnostics) = match self.compiler.compile(bytes, source, before.as_deref()) {
             Ok(compiled) => compiled,
             Err(diagnostics) if options.dry_run => {
                 let current = previous.clone();
@@ -188,6 +206,7 @@ impl Store {
                 return Err(ReloadError::Invalid(diagnostics));
             }
         };
+        snapshot.info.tenant.clone_from(&self.tenant);
         let tests = options.run_tests.then(|| policy_test::run(&snapshot));
         if !options.dry_run
             && let Some(tests) = tests.as_ref().filter(|tests| tests.failed() > 0)
@@ -221,7 +240,11 @@ impl Store {
     }
 
     /// Compare-and-swap on the checksum.
-    fn expect(&self, before: Option<&Snapshot>, options: &ReloadOptions) -> Result<(), ReloadError> {
+    pub(super) fn expect(
+        &self,
+        before: Option<&Snapshot>,
+        options: &ReloadOptions,
+    ) -> Result<(), ReloadError> {
         let Some(expected) = &options.expected_checksum else {
             return Ok(());
         };

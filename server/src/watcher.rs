@@ -1,9 +1,12 @@
-//! Keeps the policy in force equal to its source while the server runs. Started by `signalbox serve`.
+//! Keeps the policies in force equal to their source while the server runs. Started by `signalbox serve`.
 //!
-//! Events of the file system in the policy's directory make it quick. What makes it sure is a look at the content, through
+//! Events of the file system in the policies' directory make it quick. What makes it sure is a look at the content, through
 //! all links, every few seconds: a Kubernetes ConfigMap changes by renaming a link above the file, and network file systems
 //! send no events at all. Bytes that did not change do nothing. Whatever fails, the last good policy stays, the failure is
-//! recorded in the store, counted, and logged once.
+//! recorded in the store, counted, and logged once. A change of one tenant's file is nothing to the others; a file that is
+//! gone gives its tenant to everyone's policy, whereas a directory that cannot be looked into takes nothing away.
+//!
+//! `watcher/look.rs` is what the source shows, `watcher/apply.rs` what is done about it.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -11,27 +14,25 @@ use std::time::Duration;
 
 use notify::event::{AccessKind, AccessMode};
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
-use signalbox_decide::policy::checksum;
-use signalbox_decide::{Diagnostic, Severity};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
-use crate::metrics;
-use crate::store::{ReloadError, ReloadOptions, ReloadReport, Store};
+use crate::store::Policies;
+use look::{Look, Seen, SeenByTenant};
 
+pub use apply::{load_tenants, result_of, unreadable};
 pub use source::{BUILTIN, BUILTIN_NAME, PolicySource};
 
+mod apply;
+mod look;
 pub mod source;
 
 /// Looks at a source that keeps changing, before it is taken as it is.
 const ROUNDS: usize = 20;
 
-/// Problems of one policy that are logged; `GetPolicy` has them all.
-const LOGGED: usize = 10;
-
-/// Failures that are remembered, so as not to be logged again.
+/// Failures that are remembered at least, so as not to be logged again.
 const REMEMBERED: usize = 100;
 
 /// How the source is watched.
@@ -51,17 +52,20 @@ pub struct Watcher {
 }
 
 impl Watcher {
-    /// Watches `source`, and SIGHUP, which reloads at once. The policy in force is taken to be what the source held last.
-    /// Call it inside a Tokio runtime.
-    pub fn start(source: Arc<PolicySource>, store: Arc<Store>, options: WatchOptions) -> Self {
-        let seen = store
-            .current()
-            .map(|snapshot| Seen::Content(snapshot.info.checksum.clone()));
+    /// Watches `source`, and SIGHUP, which reloads at once. The policies in force, and the last ones refused, are taken to
+    /// be what the source held last. Call it inside a Tokio runtime.
+    pub fn start(source: Arc<PolicySource>, policies: Arc<Policies>, options: WatchOptions) -> Self {
+        let stores = policies.all();
+        let seen = stores
+            .iter()
+            .filter_map(|store| Some((store.tenant().to_owned(), Seen::last_of(store)?)))
+            .collect();
         let watch = Watch {
             source,
-            store,
+            policies,
             options,
             seen,
+            ignored: Vec::new(),
             logged: BTreeSet::new(),
         };
         let now = Arc::new(Notify::new());
@@ -83,28 +87,15 @@ impl Drop for Watcher {
     }
 }
 
-/// What a look at the source shows, enough to tell it from another.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Seen {
-    /// Bytes, by their checksum.
-    Content(String),
-    /// Nothing, and why.
-    Unreadable(String),
-}
-
-/// A look at the source.
-struct Look {
-    seen: Seen,
-    bytes: Vec<u8>,
-    name: String,
-}
-
 struct Watch {
     source: Arc<PolicySource>,
-    store: Arc<Store>,
+    policies: Arc<Policies>,
     options: WatchOptions,
-    seen: Option<Seen>,
-    logged: BTreeSet<Seen>,
+    /// By tenant, what was taken over or refused last.
+    seen: SeenByTenant,
+    /// What was in the directory and nobody's policy.
+    ignored: Vec<String>,
+    logged: BTreeSet<(String, Seen)>,
 }
 
 impl Watch {
@@ -129,97 +120,86 @@ impl Watch {
         }
     }
 
-    /// Takes over a change, once it stays as it is.
+    /// Takes over each change, once it stays as it is.
     async fn check(&mut self) {
-        let mut look = self.look().await;
-        for _ in 0..ROUNDS {
-            if self.seen.as_ref() == Some(&look.seen) {
+        let mut look = self.look(self.seen.clone()).await;
+        for round in 1..=ROUNDS {
+            if look.changed(&self.seen).is_empty() {
                 return;
             }
             sleep(self.options.debounce).await;
-            let before = std::mem::replace(&mut look, self.look().await);
-            if before.seen == look.seen {
-                break;
+            let before = std::mem::replace(&mut look, self.look(self.seen.clone()).await);
+            let mut changed = look.changed(&self.seen);
+            if round < ROUNDS {
+                changed.retain(|tenant| before.seen_of(tenant) == look.seen_of(tenant));
+            }
+            changed.retain(|tenant| !self.in_force(tenant, &look));
+            self.apply(changed, &mut look).await;
+        }
+    }
+
+    /// Takes over what is there now, and nothing else stays: policies that were pushed go.
+    async fn reload(&mut self) {
+        let mut look = self.look(SeenByTenant::new()).await;
+        let stores = self.policies.all();
+        let held = stores.iter().map(|store| store.tenant().to_owned());
+        let known = held.map(|tenant| (tenant, Seen::Unreadable(String::new())));
+        let all = look.changed(&known.collect());
+        for tenant in &all {
+            if let Some(seen) = look.seen_of(tenant) {
+                self.logged.remove(&(tenant.clone(), seen));
             }
         }
-        if self.seen.as_ref() != Some(&look.seen) && !self.in_force(&look) {
-            self.apply(look).await;
-        }
+        self.apply(all, &mut look).await;
     }
 
-    /// Takes over what is there now.
-    async fn reload(&mut self) {
-        let look = self.look().await;
-        self.logged.remove(&look.seen);
-        self.apply(look).await;
-    }
-
-    async fn look(&self) -> Look {
+    async fn look(&mut self, known: SeenByTenant) -> Look {
         let source = self.source.clone();
-        let read = spawn_blocking(move || source.read()).await;
-        match read.unwrap_or_else(|stopped| Err(std::io::Error::other(stopped))) {
-            Ok((bytes, name)) => Look {
-                seen: Seen::Content(checksum(&bytes)),
-                bytes,
-                name,
-            },
-            Err(error) => Look {
-                seen: Seen::Unreadable(error.to_string()),
-                bytes: Vec::new(),
-                name: String::new(),
-            },
+        let look = spawn_blocking(move || Look::at(&source, &known)).await;
+        let look = look.unwrap_or_else(|stopped| Err(std::io::Error::other(stopped)));
+        let look = look.unwrap_or_else(|error| Look::failed(&error.to_string()));
+        if look.complete && look.ignored != self.ignored {
+            self.ignored.clone_from(&look.ignored);
+            apply::log_ignored(&look.ignored);
         }
+        look
     }
 
     /// Whether this is what decides already: somebody else was quicker, for example `ReloadPolicy`.
-    fn in_force(&mut self, look: &Look) -> bool {
-        let Some(current) = self.store.current() else {
+    fn in_force(&mut self, tenant: &str, look: &Look) -> bool {
+        let (Some(store), Some(found)) = (self.policies.own(tenant), look.found.get(tenant)) else {
             return false;
         };
-        let same =
-            look.seen == Seen::Content(current.info.checksum.clone()) && look.name == current.info.source;
-        let in_force = same && self.store.last_error().is_none();
+        let in_force = store.last_error().is_none()
+            && store
+                .current()
+                .is_some_and(|current| found.seen == Seen::of(&current) && found.name == current.info.source);
         if in_force {
-            self.seen = Some(look.seen.clone());
+            self.seen.insert(tenant.to_owned(), found.seen.clone());
         }
         in_force
     }
 
-    async fn apply(&mut self, look: Look) {
-        let Look { seen, bytes, name } = look;
-        self.seen = Some(seen.clone());
-        let first_time = self.logged.insert(seen.clone());
-        if self.logged.len() > REMEMBERED {
-            self.logged.pop_first();
+    /// Takes over what was found of these tenants, or that nothing was.
+    async fn apply(&mut self, tenants: Vec<String>, look: &mut Look) {
+        let mut found = Vec::new();
+        for tenant in tenants {
+            let Some(one) = look.take(&tenant) else {
+                self.seen.remove(&tenant);
+                apply::removed(&self.policies, &tenant);
+                continue;
+            };
+            self.seen.insert(tenant.clone(), one.seen.clone());
+            let first_time = self.logged.insert((tenant.clone(), one.seen.clone()));
+            if self.logged.len() > REMEMBERED.max(2 * self.seen.len()) {
+                self.logged.pop_first();
+            }
+            found.push((tenant, one, first_time));
         }
-        if let Seen::Unreadable(error) = &seen {
-            metrics::reload("unreadable");
-            self.store.unreadable(unreadable(error));
-            if first_time {
-                tracing::error!("policy: {error}; the one in force stays");
-            }
-            return;
-        }
-        let store = self.store.clone();
-        let source = name.clone();
-        let done = spawn_blocking(move || store.reload(&bytes, &source, &ReloadOptions::default())).await;
-        match done {
-            Ok(Ok(report)) => {
-                metrics::reload("applied");
-                self.logged.remove(&seen);
-                log_applied(&report);
-            }
-            Ok(Err(error)) => {
-                metrics::reload(result_of(&error));
-                if first_time {
-                    log_refused(&name, &error);
-                }
-            }
-            // A panic in the compiler is a defect; the policy in force is untouched by it.
-            Err(stopped) => {
-                metrics::reload("invalid");
-                tracing::error!("policy: {name}: could not be compiled: {stopped}; the one in force stays");
-            }
+        let policies = self.policies.clone();
+        let applied = spawn_blocking(move || apply::all(&policies, found)).await;
+        for applied in applied.unwrap_or_default() {
+            self.logged.remove(&applied);
         }
     }
 }
@@ -247,61 +227,6 @@ async fn received(hangup: &mut Option<Signal>) {
         return;
     }
     std::future::pending().await
-}
-
-/// The word for a refusal in `signalbox_policy_reloads_total`.
-pub fn result_of(error: &ReloadError) -> &'static str {
-    match error {
-        ReloadError::Invalid(_) => "invalid",
-        ReloadError::Conflict { .. } => "conflict",
-        ReloadError::TestsFailed(_) => "tests_failed",
-    }
-}
-
-/// A source that cannot be read, as the store keeps it.
-pub fn unreadable(error: &str) -> Diagnostic {
-    Diagnostic {
-        severity: Severity::Error,
-        code: "unreadable",
-        path: String::new(),
-        line: 0,
-        column: 0,
-        message: error.to_owned(),
-        hint: String::new(),
-    }
-}
-
-fn log_applied(report: &ReloadReport) {
-    let Some(current) = &report.current else { return };
-    let (changed, decisions) = (report.churn.changed, report.churn.decisions);
-    tracing::info!(
-        version = current.version,
-        checksum = current.checksum,
-        source = current.source,
-        "policy in force; {changed} of the last {decisions} decisions would change"
-    );
-    for found in report
-        .diagnostics
-        .iter()
-        .filter(|found| found.severity == Severity::Warning)
-        .take(LOGGED)
-    {
-        tracing::warn!("policy: {}:{found}", current.source);
-    }
-}
-
-fn log_refused(name: &str, error: &ReloadError) {
-    tracing::error!("policy: {name}: {error}");
-    let ReloadError::Invalid(diagnostics) = error else {
-        return;
-    };
-    for found in diagnostics
-        .iter()
-        .filter(|found| found.severity == Severity::Error)
-        .take(LOGGED)
-    {
-        tracing::error!("policy: {name}:{found}");
-    }
 }
 
 #[cfg(test)]

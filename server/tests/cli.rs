@@ -257,6 +257,62 @@ fn policy_check_and_test_fail_on_what_is_wrong_and_pass_the_example() {
 }
 
 #[test]
+fn policy_check_and_test_go_over_all_files_of_a_directory() {
+    let (directory, _) = policy("schema: 1\ndefault: a\nmodels: [{id: a}]\n");
+    let folder = directory.path().to_str().unwrap();
+    let tenant = "schema: 1\ndefault: b\nmodels: [{id: b}]\ntests: [{prompt: hello, want: {model: b}}]\n";
+    fs::write(directory.path().join("acme.yaml"), tenant).unwrap();
+    fs::write(directory.path().join("notes.txt"), "").unwrap();
+    let (code, out, _) = run(&["policy", "check", folder]);
+    assert!(
+        code == 0 && out.contains("acme.yaml: ok") && out.contains("policy.yaml: ok"),
+        "{out}"
+    );
+    assert!(out.contains("info: \"notes.txt\" is nobody's policy"), "{out}");
+    let (code, out, _) = run(&["policy", "test", folder]);
+    assert!(code == 0 && out.contains("acme.yaml: 1 passed"), "{out}");
+    let (_, out, _) = run(&["route", "hello", "--policy", folder, "--tenant", "acme"]);
+    assert!(out.starts_with("b\n"), "{out}");
+    let (_, out, _) = run(&["route", "hello", "--policy", folder, "--tenant", "globex"]);
+    assert!(out.starts_with("a\n"), "{out}");
+    fs::write(directory.path().join("acme.yml"), BAD).unwrap();
+    let (code, out, _) = run(&["policy", "check", folder]);
+    assert!(
+        code == 1 && out.contains("acme.yaml and acme.yml say the same"),
+        "{out}"
+    );
+    fs::remove_file(directory.path().join("acme.yaml")).unwrap();
+    assert_eq!(run(&["policy", "check", folder]).0, 1);
+    fs::write(
+        directory.path().join("acme.yml"),
+        tenant.replace("model: b}}", "model: c}}"),
+    )
+    .unwrap();
+    assert_eq!(run(&["policy", "test", folder]).0, 1);
+}
+
+#[test]
+fn a_directory_is_served_though_a_tenants_policy_is_bad_and_not_though_everyones_is() {
+    let (directory, everyones) = policy("schema: 1\ndefault: a\nmodels: [{id: a}]\n");
+    let folder = directory.path().to_str().unwrap();
+    fs::write(directory.path().join("acme.yaml"), BAD).unwrap();
+    let server = Server::start(&["--policy", folder]);
+    assert!(server.word("policy").contains("policy.yaml@"), "{}", server.ready);
+    drop(server);
+    fs::write(everyones, BAD).unwrap();
+    let (code, _, err) = run(&[
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--metrics",
+        "off",
+        "--policy",
+        folder,
+    ]);
+    assert!(code == 1 && err.contains("nothing to serve"), "{err}");
+}
+
+#[test]
 fn route_decides_without_a_server_and_refuses_with_exit_code_1() {
     let (code, out, err) = run(&["route", "write a python function that parses dates", "--json"]);
     let decision: serde_json::Value = serde_json::from_str(&out).unwrap();

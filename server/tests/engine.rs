@@ -10,7 +10,7 @@ use signalbox_server::conversation::Conversation;
 use signalbox_server::engine::cache::{Bounds, DecisionCache};
 use signalbox_server::engine::ring::Ring;
 use signalbox_server::engine::{Asked, CacheMode, CacheStatus, Engine, EngineError};
-use signalbox_server::store::{Compiler, ReloadError, ReloadOptions, Store};
+use signalbox_server::store::{Compiler, Policies, ReloadError, ReloadOptions};
 
 const POLICY: &str = "\
 schema: 1
@@ -28,21 +28,22 @@ routes:
     models: [writer]
 ";
 
-fn store(ring: &Arc<Ring>) -> Arc<Store> {
-    Arc::new(Store::new(Compiler::new().unwrap(), ring.clone()))
+fn policies(ring: &Arc<Ring>) -> Arc<Policies> {
+    Arc::new(Policies::new(Compiler::new().unwrap(), ring.clone()))
 }
 
 fn engine_with(policy: &str) -> Engine {
     let ring = Arc::new(Ring::new(100));
-    let store = store(&ring);
-    store
+    let policies = policies(&ring);
+    policies
+        .everyone()
         .reload(policy.as_bytes(), "test", &ReloadOptions::default())
         .unwrap();
     let bounds = Bounds {
         max_entries: 1000,
         max_bytes: 1 << 20,
     };
-    Engine::new(store, DecisionCache::new(bounds, [1; 32]), ring)
+    Engine::new(policies, DecisionCache::new(bounds, [1; 32]), ring)
 }
 
 fn asked(prompt: &str) -> Asked {
@@ -188,7 +189,7 @@ fn a_degraded_decision_is_not_stored() {
 fn no_policy_a_policy_that_lags_and_another_policy_are_told_apart() {
     let ring = Arc::new(Ring::new(10));
     let empty = Engine::new(
-        store(&ring),
+        policies(&ring),
         DecisionCache::new(
             Bounds {
                 max_entries: 0,

@@ -19,7 +19,7 @@ use signalbox_server::engine::cache::{Bounds, DecisionCache};
 use signalbox_server::engine::ring::Ring;
 use signalbox_server::grpc::Grpc;
 use signalbox_server::grpc::access::Access;
-use signalbox_server::store::{Compiler, ReloadOptions, Store};
+use signalbox_server::store::{Compiler, Policies, ReloadOptions};
 use signalbox_server::watcher::PolicySource;
 use tonic::{Code, Request};
 
@@ -27,9 +27,12 @@ const REQUESTS: usize = 100_000;
 
 fn service() -> Grpc {
     let ring = Arc::new(Ring::new(100));
-    let store = Arc::new(Store::new(Compiler::new().unwrap(), ring.clone()));
+    let policies = Arc::new(Policies::new(Compiler::new().unwrap(), ring.clone()));
     let (bytes, name) = PolicySource::builtin().read().unwrap();
-    store.reload(&bytes, &name, &ReloadOptions::default()).unwrap();
+    policies
+        .everyone()
+        .reload(&bytes, &name, &ReloadOptions::default())
+        .unwrap();
     let cache = DecisionCache::new(
         Bounds {
             max_entries: 1000,
@@ -37,7 +40,7 @@ fn service() -> Grpc {
         },
         [0; 32],
     );
-    let engine = Arc::new(Engine::new(store, cache, ring));
+    let engine = Arc::new(Engine::new(policies, cache, ring));
     let loopback: SocketAddr = "127.0.0.1:1".parse().unwrap();
     Grpc::new(
         engine,

@@ -17,7 +17,7 @@ use signalbox_server::engine::outcomes::Report;
 use signalbox_server::engine::ring::Ring;
 use signalbox_server::engine::{Asked, CacheStatus, Decided, Engine};
 use signalbox_server::health::{Ended, Outcome};
-use signalbox_server::store::{Compiler, ReloadOptions, Store};
+use signalbox_server::store::{Compiler, Policies, ReloadOptions};
 
 /// An engine on a policy of the examples' folder.
 fn engine(name: &str) -> Engine {
@@ -25,16 +25,17 @@ fn engine(name: &str) -> Engine {
         .join("examples/policies")
         .join(name);
     let ring = Arc::new(Ring::new(1000));
-    let store = Arc::new(Store::new(Compiler::new().unwrap(), ring.clone()));
+    let policies = Arc::new(Policies::new(Compiler::new().unwrap(), ring.clone()));
     let source = file.display().to_string();
-    store
+    policies
+        .everyone()
         .reload(&std::fs::read(&file).unwrap(), &source, &ReloadOptions::default())
         .unwrap();
     let bounds = Bounds {
         max_entries: 1000,
         max_bytes: 1 << 20,
     };
-    Engine::new(store, DecisionCache::new(bounds, [1; 32]), ring)
+    Engine::new(policies, DecisionCache::new(bounds, [1; 32]), ring)
 }
 
 fn ask(engine: &Engine, prompt: &str, set: impl Fn(&mut Query)) -> Decided {
@@ -108,8 +109,9 @@ routes:
 /// An engine with health whose clock for outcomes is `seconds`.
 fn with_health(seconds: &Arc<AtomicU64>) -> Engine {
     let ring = Arc::new(Ring::new(10));
-    let store = Arc::new(Store::new(Compiler::new().unwrap(), ring.clone()));
-    store
+    let policies = Arc::new(Policies::new(Compiler::new().unwrap(), ring.clone()));
+    policies
+        .everyone()
         .reload(HEALTH.as_bytes(), "test", &ReloadOptions::default())
         .unwrap();
     let bounds = Bounds {
@@ -119,7 +121,7 @@ fn with_health(seconds: &Arc<AtomicU64>) -> Engine {
     let seconds = seconds.clone();
     let clock =
         move || SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000 + seconds.load(Ordering::Relaxed));
-    Engine::new(store, DecisionCache::new(bounds, [1; 32]), ring).with_clock(Arc::new(clock))
+    Engine::new(policies, DecisionCache::new(bounds, [1; 32]), ring).with_clock(Arc::new(clock))
 }
 
 /// What happens between two requests.
@@ -183,7 +185,7 @@ fn with_health_in_play_the_cache_decides_as_a_fresh_look_does() {
                                 decision: None,
                                 outcome,
                             };
-                            engine.report(vec![report]).unwrap();
+                            engine.report("", vec![report]).unwrap();
                         }
                     }
                     Event::Ask(prompt) => {

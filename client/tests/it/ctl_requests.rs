@@ -147,6 +147,8 @@ async fn reload_sends_the_file_and_the_token() {
         "--run-tests",
         "--expected-checksum",
         "00ff",
+        "--tenant",
+        "acme",
     ];
     args.extend([
         "--policy",
@@ -162,6 +164,7 @@ async fn reload_sends_the_file_and_the_token() {
         expected_checksum: "00ff".into(),
         policy_yaml: Some("schema: 1\n".into()),
         run_tests: true,
+        tenant: "acme".into(),
     };
     assert_eq!(seen[0].message, want);
     assert_eq!(seen[0].metadata.get("authorization").unwrap(), "Bearer s3cret");
@@ -185,7 +188,7 @@ async fn an_outcome_reaches_the_server_with_a_key_of_its_own_unless_one_is_given
         fake.script.outcome.lock().unwrap().push_back(Ok(accepted));
     }
     let args = "outcome --decision 0190c0de-0000-7000-8000-000000000000 --model a/b --outcome rate-limited \
-        --retry-after 30s --latency 1.5s --input-tokens 7 --output-tokens 9 --cost-usd 0.25 --quality 0.5";
+        --retry-after 30s --latency 1.5s --input-tokens 7 --output-tokens 9 --cost-usd 0.25 --quality 0.5 --tenant acme";
     let args: Vec<&str> = args.split_whitespace().collect();
     let keyed: Vec<&str> = args.iter().copied().chain(["--key", "mine"]).collect();
     for args in [&args, &keyed] {
@@ -194,6 +197,7 @@ async fn an_outcome_reaches_the_server_with_a_key_of_its_own_unless_one_is_given
         assert_eq!(stdout(&output), "accepted\n");
     }
     let seen = fake.script.reported.lock().unwrap();
+    assert!(seen.iter().all(|seen| seen.message.tenant == "acme"));
     let mut sent = seen.iter().map(|seen| seen.message.outcomes[0].clone());
     let (first, second) = (sent.next().unwrap(), sent.next().unwrap());
     assert!(first.idempotency_key.len() > 20, "{}", first.idempotency_key);
@@ -231,4 +235,14 @@ async fn an_outcome_of_nothing_known_is_a_no() {
     assert!(stdout(&output).starts_with("unknown: "));
     let output = ctl(&fake.endpoint, &["outcome", "--outcome", "success"], "").await;
     assert_eq!(output.status.code(), Some(2));
+}
+
+#[tokio::test]
+async fn the_policy_of_a_tenant_can_be_asked_for() {
+    let fake = Fake::start().await;
+    ctl(&fake.endpoint, &["policy", "--tenant", "acme"], "").await;
+    ctl(&fake.endpoint, &["policy"], "").await;
+    let asked = fake.script.asked.lock().unwrap();
+    let tenants: Vec<&str> = asked.iter().map(|seen| seen.message.tenant.as_str()).collect();
+    assert_eq!(tenants, ["acme", ""]);
 }

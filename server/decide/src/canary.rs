@@ -86,6 +86,13 @@ pub fn point(name: &str, value: &str) -> u64 {
         .fold(0, |sum, &byte| sum << 8 | u64::from(byte))
 }
 
+/// Whether a point is below `share` × 2⁶⁴.
+pub(crate) fn is_inside(point: u64, share: f64) -> bool {
+    // Scaling by a power of two is exact; a point is whole, so rounding the bound up changes nothing.
+    let bound = (share * 2f64.powi(64)).ceil();
+    u128::from(point) < bound as u128
+}
+
 impl Canary {
     /// Where the request lies; `None` for one without the key, which is in no share.
     pub fn point(&self, query: &Query) -> Option<u64> {
@@ -94,10 +101,8 @@ impl Canary {
 
     /// Whether the request is in the share: its point is below `share` × 2⁶⁴.
     pub fn holds(&self, query: &Query) -> bool {
-        // Scaling by a power of two is exact; a point is whole, so rounding the bound up changes nothing.
-        let bound = (self.share * 2f64.powi(64)).ceil();
         self.point(query)
-            .is_some_and(|point| u128::from(point) < bound as u128)
+            .is_some_and(|point| is_inside(point, self.share))
     }
 }
 

@@ -19,6 +19,7 @@ pub mod plan;
 pub mod policy;
 pub mod query;
 pub mod rule;
+pub mod shadow;
 
 pub use decide::{Step, decide};
 pub use decision::{Decision, Refused, Source};
@@ -29,3 +30,4 @@ pub use health::Health;
 pub use plan::Plan;
 pub use policy::Policy;
 pub use query::Query;
+pub use shadow::Shadow;

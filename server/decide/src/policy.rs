@@ -25,6 +25,7 @@ use crate::health::{Health, HealthSettings};
 use crate::plan::PlanSpec;
 use crate::query::{Objective, Weights};
 use crate::rule::Rules;
+use crate::shadow::Shadow;
 
 pub use inline::{InlineRoute, MOST_BYTES, MOST_ROUTES};
 pub use load::{Loaded, checksum, load};
@@ -80,6 +81,8 @@ pub struct Policy {
     pub health: HealthSettings,
     /// Shares of the requests for new models, in file order; the first that applies counts.
     pub canaries: Vec<Canary>,
+    /// A policy that is compared with this one.
+    pub shadow: Option<Shadow>,
     /// The author's own checks.
     pub tests: Vec<PolicyTest>,
 }

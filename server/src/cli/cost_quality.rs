@@ -28,7 +28,7 @@ pub(super) fn run(args: &EvalArgs, text: &str) -> anyhow::Result<ExitCode> {
     let Some(file) = &args.policy else {
         anyhow::bail!("a cost-quality set is judged in process: give `--policy` instead of `--endpoint`");
     };
-    let snapshot = load(Some(file))?;
+    let snapshot = load(Some(file), "")?;
     let known = |line: &Line| {
         snapshot
             .difficulty_of(&line.strong, &line.weak)

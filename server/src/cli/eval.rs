@@ -63,7 +63,7 @@ pub fn run(args: EvalArgs) -> anyhow::Result<ExitCode> {
     let predictions = match &args.endpoint {
         Some(endpoint) => remote(endpoint, &lines, &mut progress)?,
         None => {
-            let snapshot = load(args.policy.as_ref())?;
+            let snapshot = load(args.policy.as_ref(), "")?;
             lines
                 .iter()
                 .map(|line| progress.after(local(&snapshot, line)))

@@ -1,5 +1,5 @@
-//! `signalbox policy check|test|schema|diff`: what authors do with a policy file. Exit codes: 0 fine, 1 the policy is not,
-//! 2 the file cannot be read.
+//! `signalbox policy check|test|schema|diff`: what authors do with a policy file, or with a directory of everyone's policy and
+//! the tenants'. Exit codes: 0 fine, 1 the policy is not, 2 the file cannot be read.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -14,13 +14,14 @@ use signalbox_decide::{Diagnostic, Severity};
 use crate::cli::print;
 use crate::policy_test::{self, TestReport};
 use crate::store::{Compiler, Snapshot};
+use crate::watcher::PolicySource;
 
 /// The subcommands of `signalbox policy`.
 #[derive(Debug, Subcommand)]
 pub enum PolicyCommand {
     /// Print every problem of policy files, with the lines they are on.
     Check {
-        /// Policy files.
+        /// Policy files, or directories of them.
         #[arg(required = true)]
         files: Vec<PathBuf>,
         /// How to print.
@@ -32,7 +33,7 @@ pub enum PolicyCommand {
     },
     /// Run the policy's own `tests:`.
     Test {
-        /// Policy files.
+        /// Policy files, or directories of them.
         #[arg(required = true)]
         files: Vec<PathBuf>,
         /// How to print.
@@ -130,10 +131,60 @@ pub(super) fn render(file: &Path, compiled: &Compiled) -> String {
     text
 }
 
-fn check(files: &[PathBuf], format: Format, strict: bool) -> anyhow::Result<ExitCode> {
+/// What is worth knowing about a file or a directory.
+type Remark = (PathBuf, Diagnostic);
+
+/// The files of the arguments, where a directory stands for all of its policies, and what is odd about the directories.
+fn expand(arguments: &[PathBuf]) -> anyhow::Result<(Vec<PathBuf>, Vec<Remark>)> {
+    let (mut files, mut odd) = (Vec::new(), Vec::new());
+    for argument in arguments {
+        if !argument.is_dir() {
+            files.push(argument.clone());
+            continue;
+        }
+        let mut remark = |severity, code, message: String| {
+            let found = Diagnostic {
+                severity,
+                code,
+                path: String::new(),
+                line: 0,
+                column: 0,
+                message,
+                hint: String::new(),
+            };
+            odd.push((argument.clone(), found));
+        };
+        let listing = PolicySource::path(argument, u64::MAX).list()?;
+        for file in listing.files() {
+            match file {
+                Ok(file) => files.push(file.to_owned()),
+                Err(why) => remark(Severity::Error, "unclear-policy", why.to_owned()),
+            }
+        }
+        for name in &listing.ignored {
+            let message =
+                format!("{name:?} is nobody's policy; a tenant's is NAME.yaml, of A-Z a-z 0-9 . _ -");
+            remark(Severity::Info, "ignored-file", message);
+        }
+    }
+    Ok((files, odd))
+}
+
+/// What is odd about directories, for people and for programs, and whether it is an error.
+fn odd_directories(odd: &[Remark]) -> (String, Vec<serde_json::Value>, bool) {
+    let lines = odd
+        .iter()
+        .map(|(path, found)| format!("{}:{found}\n", path.display()));
+    let rows = odd.iter().map(|(path, found)| diagnostic_json(path, found));
+    let failed = odd.iter().any(|(_, found)| found.severity == Severity::Error);
+    (lines.collect(), rows.collect(), failed)
+}
+
+fn check(arguments: &[PathBuf], format: Format, strict: bool) -> anyhow::Result<ExitCode> {
     let compiler = Compiler::new()?;
-    let (mut text, mut rows, mut failed) = (String::new(), Vec::new(), false);
-    for file in files {
+    let (files, odd) = expand(arguments)?;
+    let (mut text, mut rows, mut failed) = odd_directories(&odd);
+    for file in &files {
         let compiled = compile(&compiler, file)?;
         let count = |severity| {
             compiled
@@ -178,10 +229,12 @@ fn diagnostic_json(file: &Path, found: &Diagnostic) -> serde_json::Value {
     })
 }
 
-fn test(files: &[PathBuf], format: Format) -> anyhow::Result<ExitCode> {
+fn test(arguments: &[PathBuf], format: Format) -> anyhow::Result<ExitCode> {
     let compiler = Compiler::new()?;
-    let (mut text, mut rows, mut failed) = (String::new(), Vec::new(), false);
-    for file in files {
+    let (files, odd) = expand(arguments)?;
+    let (mut text, _, mut failed) = odd_directories(&odd);
+    let mut rows = Vec::new();
+    for file in &files {
         let compiled = compile(&compiler, file)?;
         let Some(snapshot) = &compiled.snapshot else {
             anyhow::bail!(

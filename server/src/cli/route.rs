@@ -25,7 +25,7 @@ pub struct RouteArgs {
     /// The prompt; `-` reads it from standard input.
     #[arg(required_unless_present = "messages")]
     prompt: Option<String>,
-    /// The policy; without it, the built-in example.
+    /// The policy, or a directory of them; without it, the built-in example.
     #[arg(long)]
     policy: Option<PathBuf>,
     /// A conversation instead of a prompt: a JSON file with `[{"role": "user", "content": "…"}]`.
@@ -99,10 +99,17 @@ pub(crate) fn query_of(conversation: &Conversation) -> Query {
     }
 }
 
-/// The policy of `--policy`, or the built-in example. Errors go to standard error with their lines.
-pub(crate) fn load(policy: Option<&PathBuf>) -> anyhow::Result<Snapshot> {
+/// The policy of `--policy`, of a directory the one that `tenant` (empty: none) goes by, or the built-in example. Errors go to
+/// standard error with their lines.
+pub(crate) fn load(policy: Option<&PathBuf>, tenant: &str) -> anyhow::Result<Snapshot> {
     let compiler = Compiler::new()?;
-    if let Some(file) = policy {
+    if let Some(path) = policy {
+        let listing = PolicySource::path(path, u64::MAX).list()?;
+        let file = listing.file(tenant).or_else(|| listing.file(""));
+        let file = file
+            .transpose()
+            .map_err(|why| anyhow::anyhow!("{why}"))?
+            .unwrap_or(path);
         let compiled = compile(&compiler, file)?;
         let rendered = render(file, &compiled);
         return compiled
@@ -121,7 +128,7 @@ pub(crate) fn load(policy: Option<&PathBuf>) -> anyhow::Result<Snapshot> {
 /// # Errors
 /// When the policy or the conversation cannot be read. A refusal is exit code 1.
 pub fn run(args: RouteArgs) -> anyhow::Result<ExitCode> {
-    let snapshot = load(args.policy.as_ref())?;
+    let snapshot = load(args.policy.as_ref(), &args.tenant)?;
     let conversation = read_conversation(&args)?;
     let mut query = query_of(&conversation);
     query.model = args.model.filter(|model| model != "auto");

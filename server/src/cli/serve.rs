@@ -16,7 +16,7 @@ use crate::engine::cache::{Bounds, DecisionCache};
 use crate::engine::ring::Ring;
 use crate::metrics::{self, exporter};
 use crate::serve::{self, Settings};
-use crate::store::{Compiler, ReloadError, ReloadOptions, ReloadReport, Store};
+use crate::store::{Compiler, Policies, ReloadError, ReloadOptions, ReloadReport};
 use crate::watcher::{PolicySource, WatchOptions, Watcher};
 use crate::{logs, watcher};
 
@@ -43,8 +43,8 @@ async fn serve(config: Config) -> anyhow::Result<ExitCode> {
         .map(|address| exporter::install().map(|e| (address, e)))
         .transpose()?;
     let engine = Arc::new(engine(&config)?);
-    let (store, first) = (engine.store().clone(), source.clone());
-    let policy = tokio::task::spawn_blocking(move || load(&store, &first)).await??;
+    let (policies, first) = (engine.policies().clone(), source.clone());
+    let policy = tokio::task::spawn_blocking(move || load(&policies, &first)).await??;
     let bound = serve::bind(transport(&config), engine.clone(), source.clone()).await?;
     let mut shown = "off".to_owned();
     let mut ready = bound.ready();
@@ -63,7 +63,7 @@ async fn serve(config: Config) -> anyhow::Result<ExitCode> {
         poll: config.reload.poll,
         debounce: config.reload.debounce,
     };
-    let _watcher = Watcher::start(source, engine.store().clone(), options);
+    let _watcher = Watcher::start(source, engine.policies().clone(), options);
     let line = format!(
         "signalbox ready grpc={} metrics={shown} policy={policy}\n",
         bound.grpc_addr
@@ -91,12 +91,12 @@ async fn serve(config: Config) -> anyhow::Result<ExitCode> {
 fn engine(config: &Config) -> anyhow::Result<Engine> {
     let ring = Arc::new(Ring::new(config.ring_size));
     let compiler = Compiler::new().context("the built-in embedding table")?;
-    let store = Arc::new(Store::new(compiler, ring.clone()));
+    let policies = Arc::new(Policies::new(compiler, ring.clone()));
     let bounds = Bounds {
         max_entries: config.cache.max_entries,
         max_bytes: config.cache.max_bytes,
     };
-    Ok(Engine::new(store, DecisionCache::new(bounds, secret()), ring))
+    Ok(Engine::new(policies, DecisionCache::new(bounds, secret()), ring))
 }
 
 /// 32 bytes that differ from process to process, from the seeds that the standard library takes from the system.
@@ -121,16 +121,21 @@ fn transport(config: &Config) -> Settings {
     }
 }
 
-/// Puts the first policy in force and gives its name. There is none to fall back on: with any problem, nothing starts.
-fn load(store: &Store, source: &PolicySource) -> anyhow::Result<String> {
+/// Puts the first policies in force and gives the name of everyone's. There is none to fall back on: with any problem in
+/// that one, nothing starts. A tenant's that is bad is no reason to leave the others without.
+fn load(policies: &Policies, source: &PolicySource) -> anyhow::Result<String> {
     let (bytes, name) = source
         .read()
         .inspect_err(|_| metrics::reload("unreadable"))
         .context("policy")?;
-    match store.reload(&bytes, &name, &ReloadOptions::default()) {
+    match policies
+        .everyone()
+        .reload(&bytes, &name, &ReloadOptions::default())
+    {
         Ok(report) => {
             metrics::reload("applied");
             warn(&name, &report);
+            watcher::load_tenants(policies, source).context("policy")?;
             let checksum = report.current.map(|current| current.checksum).unwrap_or_default();
             Ok(format!("{name}@{}", checksum.get(..12).unwrap_or(&checksum)))
         }

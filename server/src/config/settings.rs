@@ -82,7 +82,7 @@ pub const SETTINGS: &[Setting] = &[
         key: "policy",
         kind: Kind::Text,
         default: "",
-        doc: "The policy: a file, or a directory that holds one; without it, the built-in example.",
+        doc: "The policy: a file, or a directory with `default.yaml` and a `NAME.yaml` for each tenant that has its own; without it, the built-in example.",
     },
     Setting {
         key: "cache.max_entries",

@@ -4,7 +4,8 @@
 //!
 //! Bounds: [`KEPT`] sets stay, the least recently used makes room; [`AT_ONCE`] are compiled at a time, and with
 //! [`IN_LINE`] begun or waiting further new sets are refused, so that callers who invent routes for every request slow
-//! down themselves and not the rest. A set is held under the policy that it was added to: nobody else's request finds it.
+//! down themselves and not the rest. A set is held under the policy that it was added to, and a tenant's own policy is its alone
+//! even where the bytes are equal: nobody else's request finds it.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -177,13 +178,14 @@ fn lock(sets: &Mutex<Sets>) -> MutexGuard<'_, Sets> {
     sets.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A hash of the policy, of what its evidence is learned from, and of all of the routes.
+/// A hash of the policy and of whose it is, of what its evidence is learned from, and of all of the routes.
 fn identity(base: &Snapshot, routes: &[InlineRoute<'_>]) -> Identity {
     let mut hash = blake3::Hasher::new();
     let mut text = |text: &str| {
         hash.update(&(text.len() as u64).to_le_bytes());
         hash.update(text.as_bytes());
     };
+    text(&base.info.tenant);
     text(&base.policy.checksum);
     for InlineRoute {
         name,

@@ -19,13 +19,14 @@ pub struct Report {
 }
 
 impl Engine {
-    /// Counts what became of decisions, one after the other. What an outcome names counts; the decision, which only the
+    /// Counts what became of the decisions of a tenant (empty: none), one after the other, for the policy that it goes by. What an outcome names counts; the decision, which only the
     /// replica that made it knows, fills in what it does not.
     ///
     /// # Errors
-    /// `NoPolicy`.
-    pub fn report(&self, reports: Vec<Report>) -> Result<Vec<(Ended, Taken)>, EngineError> {
-        let current = self.store.current().ok_or(EngineError::NoPolicy)?;
+    /// `NoPolicy`, `NoTenantPolicy`.
+    pub fn report(&self, tenant: &str, reports: Vec<Report>) -> Result<Vec<(Ended, Taken)>, EngineError> {
+        let current = self.snapshot(tenant, 0, "")?;
+        let whose = &current.info.tenant;
         // One look at the ring for the whole batch, and none where every outcome says all.
         let mut recent: Option<HashMap<Uuid, Arc<Record>>> = None;
         let mut taken = Vec::with_capacity(reports.len());
@@ -38,9 +39,9 @@ impl Engine {
                 outcome.model_id.is_empty() || (outcome.latency.is_some() && outcome.output_tokens.is_none());
             if let Some(id) = decision.filter(|_| lacks) {
                 let recent = recent.get_or_insert_with(|| {
-                    self.ring
-                        .all()
-                        .into_iter()
+                    let records = self.ring.all().into_iter();
+                    records
+                        .filter(|record| record.tenant == *whose)
                         .map(|record| (record.id, record))
                         .collect()
                 });
@@ -49,7 +50,7 @@ impl Engine {
                 }
             }
             let ended = outcome.ended;
-            taken.push((ended, self.health.report(&current.policy, &outcome)));
+            taken.push((ended, self.health.report(whose, &current.policy, &outcome)));
         }
         Ok(taken)
     }

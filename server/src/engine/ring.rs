@@ -13,6 +13,8 @@ use uuid::Uuid;
 pub struct Record {
     /// The decision's id.
     pub id: Uuid,
+    /// The tenant whose own policy decided; empty for everyone's.
+    pub tenant: String,
     /// The policy that decided, while the store still holds it.
     pub policy: Weak<Policy>,
     /// Its checksum.

@@ -14,11 +14,9 @@ use crate::grpc::violations::Violations;
 use crate::grpc::{Grpc, blocking, status};
 use crate::metrics;
 use crate::policy_test::{TestReport, TestResult};
-use crate::store::{LastError, PolicyInfo, ReloadError, ReloadOptions, ReloadReport};
-use crate::watcher;
-
-/// The source of a policy that came with a call.
-pub(super) const PUSHED: &str = "rpc";
+use crate::store::policies::is_tenant;
+use crate::store::{LastError, PUSHED, Policies, PolicyInfo, ReloadError, ReloadOptions, ReloadReport};
+use crate::watcher::{self, PolicySource};
 
 /// Checks a policy, pushed or read again from the configured source, and puts it in force.
 pub(super) async fn reload(
@@ -30,12 +28,17 @@ pub(super) async fn reload(
         expected_checksum,
         policy_yaml,
         run_tests,
+        tenant,
     } = request;
     if policy_yaml.is_some() {
         grpc.access.push()?;
     }
     let mut wrong = Violations::default();
     let expected = wrong.checksum("expected_checksum", expected_checksum);
+    if !tenant.is_empty() && !is_tenant(&tenant) {
+        let advice = "cannot have a policy; give up to 64 of A-Z a-z 0-9 . _ - with a letter or digit first, or leave it empty";
+        wrong.add("tenant", advice);
+    }
     if !wrong.is_empty() {
         return Err(status::invalid(wrong));
     }
@@ -45,19 +48,18 @@ pub(super) async fn reload(
         expected_checksum,
         run_tests,
     };
-    let (store, configured) = (grpc.engine.store().clone(), grpc.source.clone());
+    let (policies, configured) = (grpc.engine.policies().clone(), grpc.source.clone());
     let done = blocking(move || match policy_yaml {
-        Some(yaml) => store.reload(yaml.as_bytes(), PUSHED, &options),
-        None => match configured.read() {
-            Ok((bytes, name)) => store.reload(&bytes, &name, &options),
-            Err(error) => {
-                let problem = watcher::unreadable(&error.to_string());
-                if !dry_run {
-                    store.unreadable(problem.clone());
-                }
-                Err(ReloadError::Invalid(vec![problem]))
+        Some(yaml) => {
+            let store = policies.own_or_new(&tenant);
+            let done = store.reload(yaml.as_bytes(), PUSHED, &options);
+            // A tenant without a policy of its own keeps to everyone's until a good one comes.
+            if done.as_ref().is_ok_and(|report| report.applied) {
+                policies.add(&store);
             }
-        },
+            done
+        }
+        None => read_again(&policies, &configured, &tenant, &options),
     })
     .await?;
     if !dry_run {
@@ -77,9 +79,48 @@ pub(super) async fn reload(
     }
 }
 
-/// Which policy is in force.
-pub(super) fn get(grpc: &Grpc) -> Result<v1::GetPolicyResponse, Status> {
-    let store = grpc.engine.store();
+/// Takes over what the configured source holds for a tenant, or that it holds nothing.
+fn read_again(
+    policies: &Policies,
+    source: &PolicySource,
+    tenant: &str,
+    options: &ReloadOptions,
+) -> Result<ReloadReport, ReloadError> {
+    let listing = source.list();
+    if let Ok(listing) = &listing
+        && !listing.has(tenant)
+    {
+        return policies.give_up(tenant, options);
+    }
+    let store = policies.own_or_new(tenant);
+    let done = match listing.and_then(|listing| listing.read(tenant)) {
+        Ok((bytes, name)) => store.reload(&bytes, &name, options),
+        Err(error) => {
+            let problem = watcher::unreadable(&error.to_string());
+            if !options.dry_run {
+                store.unreadable(problem.clone());
+            }
+            Err(ReloadError::Invalid(vec![problem]))
+        }
+    };
+    // A tenant with a bad file goes by nothing else.
+    if !options.dry_run && matches!(done, Ok(_) | Err(ReloadError::Invalid(_))) {
+        policies.add(&store);
+    }
+    done
+}
+
+/// Which policy is in force for a tenant.
+pub(super) fn get(grpc: &Grpc, tenant: &str) -> Result<v1::GetPolicyResponse, Status> {
+    let store = grpc.engine.policies().of(tenant);
+    let last_error = store.last_error().map(|error| last_error(&error));
+    if store.current().is_none() && !store.tenant().is_empty() {
+        return Ok(v1::GetPolicyResponse {
+            tenant: store.tenant().to_owned(),
+            last_error,
+            ..v1::GetPolicyResponse::default()
+        });
+    }
     let snapshot = store
         .current()
         .ok_or_else(|| status::engine(crate::engine::EngineError::NoPolicy))?;
@@ -108,7 +149,7 @@ pub(super) fn get(grpc: &Grpc) -> Result<v1::GetPolicyResponse, Status> {
         checksum: info.checksum.clone(),
         source: info.source.clone(),
         load_time: Some(timestamp(info.load_time)),
-        last_error: store.last_error().map(|error| last_error(&error)),
+        last_error,
         models: policy
             .models
             .iter()
@@ -116,6 +157,8 @@ pub(super) fn get(grpc: &Grpc) -> Result<v1::GetPolicyResponse, Status> {
             .collect(),
         routes: routes.collect(),
         aliases: aliases.collect(),
+        tenant: info.tenant.clone(),
+        shadow: snapshot.shadow.as_ref().map(|shadow| policy_info(&shadow.info)),
     })
 }
 
@@ -210,6 +253,7 @@ fn policy_info(info: &PolicyInfo) -> v1::PolicyInfo {
         checksum: info.checksum.clone(),
         load_time: Some(timestamp(info.load_time)),
         source: info.source.clone(),
+        tenant: info.tenant.clone(),
     }
 }
 

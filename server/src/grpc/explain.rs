@@ -16,8 +16,8 @@ use crate::engine::ring::Record;
 use crate::engine::{CacheStatus, EngineError, Live, Outcomes, Settled, settle};
 use crate::grpc::to_proto::{self, Frame};
 use crate::grpc::violations::Violations;
-use crate::grpc::{Grpc, admin, blocking, status};
-use crate::store::Snapshot;
+use crate::grpc::{Grpc, admin, blocking, status, tenant_of};
+use crate::store::{PUSHED, Snapshot};
 
 mod trace;
 
@@ -55,7 +55,7 @@ async fn request_now(
     start: Instant,
 ) -> Result<v1::ExplainResponse, Status> {
     let base = match policy_yaml {
-        Some(yaml) => Ok(Arc::new(compile(grpc, yaml).await?)),
+        Some(yaml) => Ok(Arc::new(compile(grpc, tenant_of(&request), yaml).await?)),
         None => grpc.accepted(&request),
     };
     let (request_id, mut asked, snapshot) = grpc.read(request, base).await?;
@@ -94,14 +94,14 @@ async fn request_now(
     })
 }
 
-/// A policy for this call only.
-async fn compile(grpc: &Grpc, yaml: String) -> Result<Snapshot, Status> {
-    let store = grpc.engine.store().clone();
+/// A policy for this call only, in the place of the one that `tenant` goes by.
+async fn compile(grpc: &Grpc, tenant: &str, yaml: String) -> Result<Snapshot, Status> {
+    let store = grpc.engine.policies().of(tenant);
     let compiled = blocking(move || {
         let before = store.current();
         store
             .compiler()
-            .compile(yaml.as_bytes(), admin::PUSHED, before.as_deref())
+            .compile(yaml.as_bytes(), PUSHED, before.as_deref())
     });
     let (snapshot, _) = compiled
         .await?
@@ -126,7 +126,7 @@ async fn earlier(
         .ok_or_else(|| unknown("is none of the recent decisions of this replica"))?;
     let (policy, evidence) = match policy_yaml {
         Some(yaml) => {
-            let snapshot = compile(grpc, yaml).await?;
+            let snapshot = compile(grpc, &record.tenant, yaml).await?;
             let evidence = evidence_under(&record, &snapshot);
             (snapshot.policy, evidence)
         }
@@ -204,7 +204,7 @@ fn own(grpc: &Grpc, record: &Record) -> Option<(Arc<Policy>, Evidence)> {
     if let Some(policy) = record.policy.upgrade() {
         return Some((policy, record.evidence.clone()));
     }
-    let current = grpc.engine.store().current()?;
+    let current = grpc.engine.policies().own(&record.tenant)?.current()?;
     let added_to = record.query.inline_routes && record.checksum == current.policy.checksum;
     added_to.then(|| (current.policy.clone(), evidence_under(record, &current)))
 }

@@ -16,7 +16,7 @@ use crate::metrics;
 const MAX_OUTCOMES: usize = 1000;
 /// Most characters of an idempotency key.
 const MAX_KEY_CHARS: usize = 128;
-/// Most bytes of a model's id.
+/// Most bytes of a tenant's name and of a model's id.
 const MAX_NAME_BYTES: usize = 256;
 /// The longest call and the longest wait that are believed.
 const MAX_DURATION: Duration = Duration::from_secs(24 * 60 * 60);
@@ -28,8 +28,9 @@ pub(super) fn report(
     grpc: &Grpc,
     request: v1::ReportOutcomeRequest,
 ) -> Result<v1::ReportOutcomeResponse, Status> {
+    let tenant = request.tenant.clone();
     let reports = checked(request, grpc.engine.health().now()).map_err(status::invalid)?;
-    let taken = grpc.engine.report(reports).map_err(status::engine)?;
+    let taken = grpc.engine.report(&tenant, reports).map_err(status::engine)?;
     let mut response = v1::ReportOutcomeResponse::default();
     for (ended, taken) in taken {
         metrics::outcome(ended.as_str(), taken.as_str());
@@ -48,6 +49,7 @@ pub(super) fn report(
 /// Every field that is wrong.
 fn checked(request: v1::ReportOutcomeRequest, now: SystemTime) -> Result<Vec<Report>, Violations> {
     let mut wrong = Violations::default();
+    wrong.text("tenant", &request.tenant, MAX_NAME_BYTES);
     let mut reports = Vec::new();
     if wrong.count("outcomes", request.outcomes.len(), MAX_OUTCOMES) {
         for (index, outcome) in request.outcomes.into_iter().enumerate() {

@@ -166,6 +166,12 @@ pub(crate) fn engine(error: EngineError) -> Status {
         EngineError::NoPolicy => Failure::new(Code::Unavailable, reason::POLICY_NOT_LOADED, message)
             .retry()
             .status(),
+        EngineError::NoTenantPolicy { tenant } => {
+            Failure::new(Code::Unavailable, reason::POLICY_NOT_LOADED, message)
+                .with("tenant", tenant)
+                .retry()
+                .status()
+        }
         EngineError::Behind { have, want } => Failure::new(Code::Unavailable, reason::POLICY_BEHIND, message)
             .with("version", have)
             .with("wanted", want)

@@ -14,13 +14,13 @@ pub(super) struct Keys {
 }
 
 impl Keys {
-    pub(super) fn has(&self, key: &str) -> bool {
-        self.seen.contains(&hash(key))
+    pub(super) fn has(&self, whose: &str, key: &str) -> bool {
+        self.seen.contains(&hash(whose, key))
     }
 
     /// Remembers a key; the oldest makes room.
-    pub(super) fn add(&mut self, key: &str) {
-        let hash = hash(key);
+    pub(super) fn add(&mut self, whose: &str, key: &str) {
+        let hash = hash(whose, key);
         if !self.seen.insert(hash) {
             return;
         }
@@ -33,9 +33,13 @@ impl Keys {
     }
 }
 
-fn hash(key: &str) -> u128 {
+/// A key is its tenant's own: two tenants may use the same.
+fn hash(whose: &str, key: &str) -> u128 {
+    let mut hash = blake3::Hasher::new();
+    // No tenant with a policy has a zero in its name.
+    hash.update(whose.as_bytes()).update(&[0]).update(key.as_bytes());
     let mut bytes = [0; 16];
-    bytes.copy_from_slice(&blake3::hash(key.as_bytes()).as_bytes()[..16]);
+    bytes.copy_from_slice(&hash.finalize().as_bytes()[..16]);
     u128::from_le_bytes(bytes)
 }
 
@@ -47,11 +51,11 @@ mod tests {
     fn the_oldest_key_makes_room() {
         let mut keys = Keys::default();
         for key in 0..=KEPT {
-            keys.add(&key.to_string());
-            keys.add(&key.to_string());
+            keys.add("", &key.to_string());
+            keys.add("", &key.to_string());
         }
-        assert!(!keys.has("0"));
-        assert!(keys.has("1") && keys.has(&KEPT.to_string()));
+        assert!(!keys.has("", "0"));
+        assert!(keys.has("", "1") && !keys.has("acme", "1") && keys.has("", &KEPT.to_string()));
         assert_eq!((keys.seen.len(), keys.order.len()), (KEPT, KEPT));
     }
 }

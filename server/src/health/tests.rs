@@ -51,11 +51,11 @@ impl Stand {
     }
 
     fn send(&self, outcome: Outcome) {
-        assert_eq!(self.tracker.report(&self.policy, &outcome), Taken::Accepted);
+        assert_eq!(self.tracker.report("", &self.policy, &outcome), Taken::Accepted);
     }
 
     fn said(&self) -> ModelHealth {
-        let health = self.tracker.ask(&self.policy);
+        let health = self.tracker.ask("", &self.policy);
         health.models.get("a").copied().unwrap_or_default()
     }
 
@@ -87,7 +87,7 @@ fn a_rate_limited_model_cools_down_for_as_long_as_the_provider_asked_and_comes_b
     stand.wait(89);
     assert_eq!(stand.said().cooling_s, Some(1.0));
     stand.wait(1);
-    assert!(stand.tracker.ask(&stand.policy).is_empty());
+    assert!(stand.tracker.ask("", &stand.policy).is_empty());
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn an_open_circuit_lets_one_decision_through_after_the_wait_and_one_in_each_furt
     assert_eq!(stand.circuit(), "open");
     stand.wait(1);
     assert_eq!(stand.circuit(), "trial");
-    stand.tracker.tried(["b", "a"].into_iter());
+    stand.tracker.tried("", ["b", "a"].into_iter());
     assert_eq!(stand.circuit(), "open");
     stand.wait(60);
     assert_eq!(stand.circuit(), "trial", "nobody told what became of the first");
@@ -254,7 +254,7 @@ fn an_observed_time_is_a_mean_in_which_old_calls_count_less() {
 fn a_key_counts_once_and_an_unknown_model_not_at_all() {
     let stand = Stand::new();
     let outcome = stand.outcome(Ended::Error);
-    let tell = |outcome: &Outcome| stand.tracker.report(&stand.policy, outcome);
+    let tell = |outcome: &Outcome| stand.tracker.report("", &stand.policy, outcome);
     let gone = Outcome {
         model_id: "gone".into(),
         ..outcome.clone()
@@ -270,13 +270,13 @@ fn models_of_a_replaced_policy_are_forgotten() {
     stand.tell(Ended::RateLimited);
     let other = b"schema: 1\ndefault: b\nmodels: [{id: b}]\nhealth: {enabled: true}\n";
     let other = signalbox_decide::policy::load(other).unwrap().policy;
-    assert!(stand.tracker.ask(&other).is_empty());
+    assert!(stand.tracker.ask("", &other).is_empty());
     let outcome = Outcome {
         model_id: "b".into(),
         ..stand.outcome(Ended::RateLimited)
     };
-    assert_eq!(stand.tracker.report(&other, &outcome), Taken::Accepted);
-    assert!(!stand.tracker.ask(&stand.policy).models.contains_key("a"));
+    assert_eq!(stand.tracker.report("", &other, &outcome), Taken::Accepted);
+    assert!(!stand.tracker.ask("", &stand.policy).models.contains_key("a"));
 }
 
 #[test]

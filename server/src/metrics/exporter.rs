@@ -18,6 +18,7 @@ use tokio::net::TcpListener;
 use super::table::{BUCKETS, METRICS};
 use super::{SERIES, Series};
 use crate::engine::Engine;
+use crate::engine::shadow::RESULTS;
 
 /// The version of the text format that is written.
 const FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -114,7 +115,7 @@ impl Exporter {
             series.take(engine);
         }
         let mut text = self.handle.render();
-        write_policy(engine, &mut text);
+        write_changing(engine, &mut text);
         text
     }
 }
@@ -158,18 +159,43 @@ impl Series {
             .set(info.map_or(0.0, |info| info.version as f64));
         self.policy_load_timestamp
             .set(info.map_or(0.0, |info| unix(info.load_time)));
-        self.reload_successful.set(f64::from(u8::from(
-            info.is_some() && store.last_error().is_none(),
-        )));
+        let (mut good, mut stale, mut unusable) = (0_u32, 0_u32, 0_u32);
+        for tenant in engine.policies().all().iter().skip(1) {
+            let state = match (tenant.current(), tenant.last_error()) {
+                (Some(_), None) => &mut good,
+                (Some(_), Some(_)) => &mut stale,
+                (None, _) => &mut unusable,
+            };
+            *state += 1;
+        }
+        for (state, count) in [("good", good), ("stale", stale), ("unusable", unusable)] {
+            self.tenant_policies
+                .with(&[state], |gauge| gauge.set(f64::from(count)));
+        }
+        let successful = info.is_some() && store.last_error().is_none() && stale + unusable == 0;
+        self.reload_successful.set(f64::from(u8::from(successful)));
+        self.shadow_dropped
+            .with(&[], |counter| counter.absolute(engine.shadows().dropped()));
         self.cache_entries.set(engine.cache().len() as f64);
         self.cache_bytes.set(engine.cache().bytes() as f64);
         self.ring_decisions.set(engine.ring().all().len() as f64);
     }
 }
 
-/// The series whose labels change with the policy. They are written here because a recorder would keep those of every
-/// policy that was ever loaded.
-pub(super) fn write_policy(engine: &Engine, text: &mut String) {
+/// The series whose labels come from policies. They are written here because a recorder would keep those of every policy
+/// that was ever loaded.
+pub(super) fn write_changing(engine: &Engine, text: &mut String) {
+    write_policy(engine, text);
+    let tally = engine.shadows().tally().clone();
+    let compared = tally.routes.iter().flat_map(|(route, counts)| {
+        let route = escaped(route);
+        let results = RESULTS.iter().zip(counts);
+        results.map(move |(result, &count)| (format!("route=\"{route}\",result=\"{result}\""), count as f64))
+    });
+    write_series("signalbox_shadow_decisions_total", compared, text);
+}
+
+fn write_policy(engine: &Engine, text: &mut String) {
     let Some(snapshot) = engine.store().current() else {
         return;
     };
@@ -177,7 +203,7 @@ pub(super) fn write_policy(engine: &Engine, text: &mut String) {
     let info = format!("version=\"{version}\",checksum=\"{checksum}\"");
     write_series("signalbox_policy_info", [(info, 1.0)].into_iter(), text);
     let policy = &snapshot.policy;
-    let estimates: BTreeMap<_, _> = engine.health().estimates(policy).into_iter().collect();
+    let estimates: BTreeMap<_, _> = engine.health().estimates("", policy).into_iter().collect();
     let models = || {
         let ids = policy.models.iter().map(|model| &model.id);
         ids.map(|id| (format!("model=\"{}\"", escaped(id)), estimates.get(id)))

@@ -3,6 +3,8 @@
 
 use signalbox_api::codes::degraded;
 
+use crate::engine::shadow;
+
 /// One metric.
 #[derive(Clone, Copy, Debug)]
 pub struct Metric {
@@ -21,7 +23,7 @@ pub struct Metric {
 pub struct Label {
     /// The name.
     pub name: &'static str,
-    /// All values; empty for the one value that a `_info` series carries.
+    /// All values; empty where they come from policies: the one of an `_info` series, and the first 100 names of routes.
     pub values: &'static [&'static str],
 }
 
@@ -125,6 +127,18 @@ const STATE: Label = Label {
     name: "state",
     values: &["cooling", "open"],
 };
+const LOADED: Label = Label {
+    name: "state",
+    values: &["good", "stale", "unusable"],
+};
+const ROUTE: Label = Label {
+    name: "route",
+    values: &[],
+};
+const COMPARED: Label = Label {
+    name: "result",
+    values: &shadow::RESULTS,
+};
 const VERSION: Label = Label {
     name: "version",
     values: &[],
@@ -216,25 +230,45 @@ pub const METRICS: &[Metric] = &[
         name: "signalbox_policy_reload_successful",
         kind: Kind::Gauge,
         labels: &[],
-        help: "Whether the last attempt to load a policy worked: 1 or 0.",
+        help: "Whether the last attempt to load a policy worked, everyone's and each tenant's: 1 or 0.",
     },
     Metric {
         name: "signalbox_policy_version",
         kind: Kind::Gauge,
         labels: &[],
-        help: "The author's revision of the policy in force.",
+        help: "The author's revision of everyone's policy in force.",
     },
     Metric {
         name: "signalbox_policy_load_timestamp_seconds",
         kind: Kind::Gauge,
         labels: &[],
-        help: "When the policy in force was loaded, in Unix time. 0 when none is.",
+        help: "When everyone's policy in force was loaded, in Unix time. 0 when none is.",
     },
     Metric {
         name: "signalbox_policy_info",
         kind: Kind::Gauge,
         labels: &[VERSION, CHECKSUM],
-        help: "The policy in force: always exactly one series, with the value 1.",
+        help: "Everyone's policy in force: always exactly one series, with the value 1.",
+    },
+    Metric {
+        name: "signalbox_tenant_policies",
+        kind: Kind::Gauge,
+        labels: &[LOADED],
+        help: "Tenants with a policy of their own: `good`; `stale`, whose last good one stays because the next is bad; `unusable`, \
+               which are answered with UNAVAILABLE. The log and `GetPolicy` name them.",
+    },
+    Metric {
+        name: "signalbox_shadow_decisions_total",
+        kind: Kind::Counter,
+        labels: &[ROUTE, COMPARED],
+        help: "Decisions compared with a shadow policy's, by the real route (`other`: none; `(more)`: past the first 100) and what \
+               differs first: `same`, `route`, `model`, `plan`, `refused` by one of the two, or the shadow `failed`.",
+    },
+    Metric {
+        name: "signalbox_shadow_dropped_total",
+        kind: Kind::Counter,
+        labels: &[],
+        help: "Decisions that were to be compared with a shadow policy's and found its queue full.",
     },
     Metric {
         name: "signalbox_cache_entries",

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::exporter::{recorder, write_policy};
+use super::exporter::{recorder, write_changing};
 use super::table::{BUCKETS, Kind, METRICS};
 use super::*;
 use crate::engine::Engine;
@@ -11,17 +11,17 @@ use crate::engine::cache::{Bounds, DecisionCache};
 use crate::engine::outcomes::Report;
 use crate::engine::ring::Ring;
 use crate::health::{Ended, Outcome};
-use crate::store::{Compiler, ReloadOptions, Store};
+use crate::store::{Compiler, Policies, ReloadOptions};
 use signalbox_decide::Source;
 
 fn engine() -> Engine {
     let ring = Arc::new(Ring::new(10));
-    let store = Arc::new(Store::new(Compiler::new().unwrap(), ring.clone()));
+    let policies = Arc::new(Policies::new(Compiler::new().unwrap(), ring.clone()));
     let bounds = Bounds {
         max_entries: 10,
         max_bytes: 10_000,
     };
-    Engine::new(store, DecisionCache::new(bounds, [7; 32]), ring)
+    Engine::new(policies, DecisionCache::new(bounds, [7; 32]), ring)
 }
 
 fn loaded() -> Engine {
@@ -41,7 +41,7 @@ fn exported(engine: &Engine, act: impl FnOnce(&Series)) -> String {
     act(&series);
     series.take(engine);
     let mut text = recorder.handle().render();
-    write_policy(engine, &mut text);
+    write_changing(engine, &mut text);
     text
 }
 
@@ -201,7 +201,7 @@ fn a_model_that_is_left_alone_shows_while_the_policy_has_health_on() {
         decision: None,
         outcome,
     });
-    engine.report(reports.into()).unwrap();
+    engine.report("", reports.into()).unwrap();
     let left_alone = |model: &str, state: &str| {
         let series = format!(r#"signalbox_model_left_alone{{model="{model}",state="{state}"}}"#);
         value(&exported(&engine, |_| {}), &series)
@@ -282,4 +282,45 @@ fn a_new_policy_takes_the_place_of_the_old_one_in_the_info_series() {
         .collect();
     assert_eq!(infos.len(), 1, "{infos:?}");
     assert!(infos[0].contains(r#"version="8""#));
+}
+
+#[test]
+fn tenants_are_counted_by_the_state_of_their_policy_and_never_named() {
+    let engine = loaded();
+    let good = "schema: 1\ndefault: a\nmodels: [{id: a}]\n";
+    for (tenant, texts) in [
+        ("one", &[good][..]),
+        ("two", &[good, "nonsense"]),
+        ("three", &["nonsense"]),
+    ] {
+        let store = engine.policies().own_or_new(tenant);
+        for text in texts {
+            let _ = store.reload(text.as_bytes(), "test", &ReloadOptions::default());
+        }
+        engine.policies().add(&store);
+    }
+    let text = exported(&engine, |_| {});
+    for state in ["good", "stale", "unusable"] {
+        let series = format!(r#"signalbox_tenant_policies{{state="{state}"}}"#);
+        assert_eq!(value(&text, &series), 1.0, "{state}");
+    }
+    assert_eq!(value(&text, "signalbox_policy_reload_successful"), 0.0);
+    assert!(!text.contains("three"));
+}
+
+#[test]
+fn comparisons_are_exported_by_route_whatever_its_name() {
+    let engine = loaded();
+    let counts = [1, 0, 2, 0, 0, 0];
+    engine
+        .shadows()
+        .tally()
+        .routes
+        .insert(r#"a "b" \c"#.into(), counts);
+    let text = exported(&engine, |_| {});
+    let series = |result: &str| {
+        format!(r#"signalbox_shadow_decisions_total{{route="a \"b\" \\c",result="{result}"}}"#)
+    };
+    assert_eq!(value(&text, &series("same")), 1.0);
+    assert_eq!(value(&text, &series("model")), 2.0);
 }

@@ -16,10 +16,13 @@ pub struct Churn {
     pub undecidable: u32,
 }
 
-/// Decides the ring's requests anew from their evidence.
+/// Decides those of the ring's requests anew, from their evidence, that the new policy's predecessor decided.
 pub(super) fn churn(ring: &Ring, new: &Snapshot) -> Churn {
     let mut churn = Churn::default();
     for record in ring.all() {
+        if record.tenant != new.info.tenant {
+            continue;
+        }
         churn.decisions += 1;
         let mut evidence = record.evidence.clone();
         if record.scored_by != new.evidence_fingerprint {
@@ -36,21 +39,35 @@ pub(super) fn churn(ring: &Ring, new: &Snapshot) -> Churn {
         };
         match decide(&new.policy, &query, &evidence) {
             Step::Ask(_) => churn.undecidable += 1,
-            Step::Done(Ok(decision)) if same(&old, &record.decision, &new.policy, &decision) => {}
+            Step::Done(Ok(decision))
+                if difference(&old, &record.decision, &new.policy, &decision).is_none() => {}
             Step::Done(_) => churn.changed += 1,
         }
     }
     churn
 }
 
-/// Whether two decisions name the same models in the same kind of plan, and the same route; indexes mean nothing across
-/// policies.
-fn same(old: &Policy, before: &Decision, new: &Policy, after: &Decision) -> bool {
+/// In what two decisions of two policies differ: `route`, `model` or `plan` (its kind or another of its models), in that
+/// order. Names are compared; indexes mean nothing across policies.
+pub(crate) fn difference(
+    old: &Policy,
+    before: &Decision,
+    new: &Policy,
+    after: &Decision,
+) -> Option<&'static str> {
+    let route = |policy: &Policy, decision: &Decision| decision.route.map(|r| policy.routes[r].name.clone());
     let planned = |policy: &Policy, decision: &Decision| {
         let models = decision.plan.models(decision.model);
         let ids = models.iter().map(|&model| policy.models[model].id.clone());
         (decision.plan.as_str(), ids.collect::<Vec<_>>())
     };
-    let route = |policy: &Policy, decision: &Decision| decision.route.map(|r| policy.routes[r].name.clone());
-    planned(old, before) == planned(new, after) && route(old, before) == route(new, after)
+    if route(old, before) != route(new, after) {
+        Some("route")
+    } else if old.models[before.model].id != new.models[after.model].id {
+        Some("model")
+    } else if planned(old, before) != planned(new, after) {
+        Some("plan")
+    } else {
+        None
+    }
 }

@@ -105,7 +105,12 @@ pub(crate) fn gains(outcomes: &[Outcome], strong: &str, weak: &str) -> Vec<(usiz
 /// The bytes of a file that is not too large.
 pub(crate) fn read(file: &Path) -> Result<Vec<u8>, String> {
     let failed = |error: std::io::Error| format!("{}: {error}", file.display());
-    let size = std::fs::metadata(file).map_err(failed)?.len();
+    let found = std::fs::metadata(file).map_err(failed)?;
+    // A device may have no end.
+    if !found.is_file() {
+        return Err(format!("{}: not a regular file", file.display()));
+    }
+    let size = found.len();
     if size > MOST_BYTES {
         return Err(format!(
             "{} has {size} bytes, at most {MOST_BYTES} are read",

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::SystemTime;
 
 use signalbox_decide::policy::{self, Loaded, RouteIndex};
@@ -13,14 +13,17 @@ use signalbox_evidence::{
 };
 
 use crate::conversation::{Conversation, Message, Role};
-use crate::store::PolicyInfo;
 use crate::store::difficulty::{self, Learned};
+use crate::store::{PolicyInfo, shadow};
 
 /// Cosine of two descriptions above which they are reported as overlapping.
 const OVERLAP: f32 = 0.85;
 
 /// Routes up to which descriptions are compared pairwise; the work grows with the square.
 const COMPARED: usize = 500;
+
+/// A classifier, trained by whoever needs it first.
+type Trained = Arc<OnceLock<Classifier>>;
 
 /// A policy ready to decide.
 #[derive(Debug)]
@@ -32,17 +35,17 @@ pub struct Snapshot {
     /// Identity of everything that scores are learned from, a request's own routes among it: equal fingerprints give equal
     /// evidence.
     pub evidence_fingerprint: [u8; 32],
-    /// Identity of the routes' texts and the encoder, a part of the former.
-    routes_fingerprint: [u8; 32],
     encoder: Arc<Encoder>,
-    classifier: Option<Arc<Classifier>>,
+    classifier: Option<Trained>,
     learned: Learned,
+    /// The policy that is compared with this one.
+    pub shadow: Option<Arc<Snapshot>>,
 }
 
 impl Snapshot {
     /// The probabilities of the policy's routes for a conversation.
     pub fn scores(&self, conversation: &Conversation) -> Answer<Arc<RouteScores>> {
-        let Some(classifier) = &self.classifier else {
+        let Some(classifier) = self.classifier.as_ref().and_then(|trained| trained.get()) else {
             return Answer::Failed {
                 code: "embedding_failed",
                 detail: "the policy has no routes to score".into(),
@@ -85,18 +88,29 @@ impl Snapshot {
     }
 
     /// The same with another `policy`, which is this one with a request's routes ([`Policy::with_inline`]). Trains a
-    /// classifier on them, which takes 0.1 to 0.5 s. `identity` must differ for different routes and different snapshots.
+    /// classifier on them, which takes 0.1 to 0.5 s and is shared with nobody: how long it takes must not tell what others
+    /// asked for. `identity` must differ for different routes and different snapshots.
     pub(crate) fn with_inline(&self, policy: Policy, identity: [u8; 32]) -> Snapshot {
         let set = training_set(&policy);
         Snapshot {
             info: self.info.clone(),
             evidence_fingerprint: identity,
-            routes_fingerprint: fingerprint(&set, &self.encoder),
             encoder: self.encoder.clone(),
-            classifier: Some(Arc::new(Classifier::compile(self.encoder.clone(), &set))),
+            classifier: Some(Arc::new(OnceLock::from(Classifier::compile(
+                self.encoder.clone(),
+                &set,
+            )))),
             learned: self.learned.clone(),
+            // It does not know the routes.
+            shadow: None,
             policy: Arc::new(policy),
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn shares_classifier(&self, other: &Snapshot) -> bool {
+        let both = self.classifier.as_ref().zip(other.classifier.as_ref());
+        both.is_some_and(|(own, other)| Arc::ptr_eq(own, other))
     }
 
     /// What was learned for a pair of models, by their ids, if some route chooses between them.
@@ -136,12 +150,15 @@ fn speaker(role: Role) -> Speaker {
     }
 }
 
-/// Turns bytes into snapshots. Encoders are loaded once and shared.
+/// Turns bytes into snapshots. Encoders are loaded once and shared; so are the classifiers of policies with equal routes,
+/// as long as one of them is held.
 #[derive(Debug)]
 pub struct Compiler {
     builtin: Arc<Encoder>,
     /// Encoders loaded from directories, by path.
     loaded: Mutex<BTreeMap<PathBuf, Arc<Encoder>>>,
+    /// Classifiers in use, by the fingerprint of what they learned from.
+    trained: Mutex<BTreeMap<[u8; 32], Weak<OnceLock<Classifier>>>>,
 }
 
 impl Compiler {
@@ -153,15 +170,35 @@ impl Compiler {
         Ok(Compiler {
             builtin: Encoder::builtin()?,
             loaded: Mutex::default(),
+            trained: Mutex::default(),
         })
     }
 
-    /// Checks a policy and trains its classifier. `before` lends its classifier when the routes are the same, and makes a
-    /// lower version a warning.
+    /// Checks a policy and its shadow, and trains their classifiers. `before` lends what it learned about difficulty when the outcomes are the
+    /// same, and makes a lower version a warning.
     ///
     /// # Errors
-    /// Every problem of the policy.
+    /// Every problem of the policy, or of its shadow.
     pub fn compile(
+        &self,
+        bytes: &[u8],
+        source: &str,
+        before: Option<&Snapshot>,
+    ) -> Result<(Snapshot, Vec<Diagnostic>), Vec<Diagnostic>> {
+        let (mut snapshot, mut diagnostics) = self.alone(bytes, source, before)?;
+        let before = before.and_then(|before| before.shadow.as_deref());
+        match shadow::load(self, &snapshot.policy, source, before) {
+            Ok(shadow) => snapshot.shadow = shadow,
+            Err(problems) => {
+                diagnostics.extend(problems);
+                return Err(diagnostics);
+            }
+        }
+        Ok((snapshot, diagnostics))
+    }
+
+    /// A policy without its shadow.
+    pub(super) fn alone(
         &self,
         bytes: &[u8],
         source: &str,
@@ -191,12 +228,8 @@ impl Compiler {
         }
         let set = training_set(&policy);
         let routes_fingerprint = fingerprint(&set, &encoder);
-        let same = before.filter(|before| before.routes_fingerprint == routes_fingerprint);
-        let classifier = match same {
-            Some(before) => before.classifier.clone(),
-            None if set.routes.is_empty() => None,
-            None => Some(Arc::new(Classifier::compile(encoder.clone(), &set))),
-        };
+        let scored = !set.routes.is_empty();
+        let classifier = scored.then(|| self.classifier(routes_fingerprint, &encoder, &set));
         diagnostics.extend(overlaps(&policy, &encoder, &described_at));
         let learned = match difficulty::learn(&policy, source, before.map(|before| &before.learned)) {
             Ok(learned) => learned,
@@ -211,19 +244,44 @@ impl Compiler {
             checksum: policy.checksum.clone(),
             load_time: SystemTime::now(),
             source: source.to_owned(),
+            tenant: String::new(),
         };
         Ok((
             Snapshot {
                 policy: Arc::new(policy),
                 info,
                 evidence_fingerprint: *blake3::hash(&both).as_bytes(),
-                routes_fingerprint,
                 encoder,
                 classifier,
                 learned,
+                shadow: None,
             },
             diagnostics,
         ))
+    }
+
+    /// The classifier that learned from `set`, trained by the first who asks while the others wait for it.
+    fn classifier(&self, fingerprint: [u8; 32], encoder: &Arc<Encoder>, set: &TrainingSet) -> Trained {
+        let trained = {
+            let mut all = self.trained.lock().unwrap_or_else(PoisonError::into_inner);
+            match all.get(&fingerprint).and_then(Weak::upgrade) {
+                Some(trained) => trained,
+                None => {
+                    all.retain(|_, trained| trained.strong_count() > 0);
+                    let trained = Trained::default();
+                    all.insert(fingerprint, Arc::downgrade(&trained));
+                    trained
+                }
+            }
+        };
+        trained.get_or_init(|| Classifier::compile(encoder.clone(), set));
+        trained
+    }
+
+    /// Classifiers that are shared, or could be.
+    #[cfg(test)]
+    pub(super) fn classifiers(&self) -> usize {
+        self.trained.lock().unwrap().len()
     }
 
     /// The encoder that the policy names; a relative directory is taken from the policy file's own.

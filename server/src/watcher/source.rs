@@ -1,24 +1,46 @@
-//! Where the policy comes from: a file, a directory that holds one, or the example in the binary.
+//! Where policies come from: a file, a directory with one for everybody and one for each tenant that has its own, or the
+//! example in the binary.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
+use crate::store::policies::is_tenant;
+
+pub use crate::store::BUILTIN_NAME;
+
 /// The policy of a server that was given none.
 pub const BUILTIN: &str = include_str!("../../examples/policies/example.yaml");
 
-/// The name of [`BUILTIN`] as a source.
-pub const BUILTIN_NAME: &str = "builtin";
+/// The names, without `.yaml` or `.yml`, of everyone's policy in a directory. The first is the usual one, the second that
+/// of a directory which holds nothing else.
+const EVERYONE: [&str; 2] = ["default", "policy"];
 
-/// The file that is taken from a directory with several.
-const PREFERRED: &str = "policy.yaml";
-
-/// Where the policy comes from. Nothing is kept: every read sees what is there now.
+/// Where policies come from. Nothing is kept: every look sees what is there now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PolicySource {
     /// `None` is the example in the binary.
     path: Option<PathBuf>,
     max_bytes: u64,
+}
+
+/// What a source holds, by tenant; the empty name is everyone's policy and always there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listing {
+    /// Where each policy is.
+    places: BTreeMap<String, Place>,
+    /// Names in the directory that are nobody's policy, sorted; hidden ones are not even mentioned.
+    pub ignored: Vec<String>,
+    max_bytes: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Place {
+    Builtin,
+    File(PathBuf),
+    /// None, or two; with what to do.
+    Unclear(String),
 }
 
 impl PolicySource {
@@ -30,8 +52,9 @@ impl PolicySource {
         }
     }
 
-    /// A file, or a directory with exactly one `*.yaml` or `*.yml`, or with a `policy.yaml`. More than `max_bytes` is
-    /// refused before it is read.
+    /// A file, which is everyone's policy, or a directory: `default.yaml` (or `policy.yaml`) in it is everyone's, and any
+    /// other `NAME.yaml` that of tenant NAME; `.yml` is as good. More than `max_bytes` in a file are refused before they
+    /// are read.
     pub fn path(path: impl Into<PathBuf>, max_bytes: u64) -> Self {
         PolicySource {
             path: Some(path.into()),
@@ -39,21 +62,33 @@ impl PolicySource {
         }
     }
 
-    /// The bytes as they are now, and the name of where they are: the file's path or `builtin`. Blocks.
+    /// Which policies there are now. Blocks; reads no policy.
+    ///
+    /// # Errors
+    /// With a message that begins with the path, when it is not there or cannot be looked into.
+    pub fn list(&self) -> io::Result<Listing> {
+        let mut listing = Listing {
+            places: BTreeMap::new(),
+            ignored: Vec::new(),
+            max_bytes: self.max_bytes,
+        };
+        let everyone = match &self.path {
+            None => Place::Builtin,
+            Some(path) if fs::metadata(path).map_err(|e| named(path, &e))?.is_dir() => {
+                return listing.filled(path);
+            }
+            Some(path) => Place::File(path.clone()),
+        };
+        listing.places.insert(String::new(), everyone);
+        Ok(listing)
+    }
+
+    /// Everyone's policy as it is now, and the name of where it is: the file's path or `builtin`. Blocks.
     ///
     /// # Errors
     /// With a message that begins with the path, when there is nothing to read, or too much.
     pub fn read(&self) -> io::Result<(Vec<u8>, String)> {
-        let Some(path) = &self.path else {
-            return Ok((BUILTIN.into(), BUILTIN_NAME.to_owned()));
-        };
-        let file = if fs::metadata(path).map_err(|e| named(path, &e))?.is_dir() {
-            only_policy_in(path)?
-        } else {
-            path.clone()
-        };
-        let bytes = self.read_file(&file)?;
-        Ok((bytes, file.display().to_string()))
+        self.list()?.read("")
     }
 
     /// The directory in which a change of the policy shows, for a watch on it.
@@ -65,59 +100,103 @@ impl PolicySource {
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
         Some(parent.unwrap_or(Path::new(".")).to_owned())
     }
+}
 
-    fn read_file(&self, path: &Path) -> io::Result<Vec<u8>> {
-        // A pipe would block on open, and a device may have no end.
-        if !fs::metadata(path).map_err(|e| named(path, &e))?.is_file() {
-            let message = format!("{}: not a regular file", path.display());
-            return Err(io::Error::new(ErrorKind::InvalidInput, message));
+impl Listing {
+    /// With what is in a directory. A ConfigMap's `..data` and an editor's `.policy.yaml.swp` begin with a dot and do not
+    /// count; whether an entry can be read does not matter here, so that a broken link is no policy that went away.
+    fn filled(mut self, directory: &Path) -> io::Result<Listing> {
+        let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for entry in fs::read_dir(directory).map_err(|e| named(directory, &e))? {
+            let name = entry.map_err(|e| named(directory, &e))?.file_name();
+            let name = name.to_string_lossy();
+            if name.starts_with('.') {
+                continue;
+            }
+            let stem = name.strip_suffix(".yaml").or(name.strip_suffix(".yml"));
+            match stem.filter(|stem| is_tenant(stem)) {
+                Some(stem) if EVERYONE.contains(&stem) => found.entry(String::new()),
+                Some(stem) => found.entry(stem.to_owned()),
+                None => {
+                    self.ignored.push(name.into_owned());
+                    continue;
+                }
+            }
+            .or_default()
+            .push(name.into_owned());
         }
-        let file = File::open(path).map_err(|e| named(path, &e))?;
-        let mut bytes = Vec::new();
-        file.take(self.max_bytes.saturating_add(1))
-            .read_to_end(&mut bytes)
-            .map_err(|e| named(path, &e))?;
-        if bytes.len() as u64 > self.max_bytes {
-            let (path, limit) = (path.display(), self.max_bytes);
-            let message =
-                format!("{path}: larger than {limit} bytes; shorten it, or raise `reload.max_bytes`");
-            return Err(io::Error::new(ErrorKind::FileTooLarge, message));
+        self.ignored.sort_unstable();
+        let (shown, [usual, _]) = (directory.display(), EVERYONE);
+        let unclear = format!("{shown}: no {usual}.yaml in this directory; put everyone's policy there");
+        self.places.insert(String::new(), Place::Unclear(unclear));
+        for (tenant, mut names) in found {
+            names.sort_unstable();
+            let place = match names.as_slice() {
+                [name] => Place::File(directory.join(name)),
+                _ => Place::Unclear(format!("{shown}: {} say the same; keep one", names.join(" and "))),
+            };
+            self.places.insert(tenant, place);
         }
-        Ok(bytes)
+        Ok(self)
+    }
+
+    /// The tenants that have a policy, in order; the empty one, which is everyone, first.
+    pub fn tenants(&self) -> impl Iterator<Item = &str> {
+        self.places.keys().map(String::as_str)
+    }
+
+    /// Where the policies are, or why that cannot be told; in the order of [`Listing::tenants`], the built-in one left out.
+    pub fn files(&self) -> impl Iterator<Item = Result<&Path, &str>> {
+        self.tenants().filter_map(|tenant| self.file(tenant))
+    }
+
+    /// Where the policy of a tenant is, or why that cannot be told; `None` for the built-in one and for one that is not there.
+    pub fn file(&self, tenant: &str) -> Option<Result<&Path, &str>> {
+        match self.places.get(tenant)? {
+            Place::Builtin => None,
+            Place::File(file) => Some(Ok(file.as_path())),
+            Place::Unclear(why) => Some(Err(why.as_str())),
+        }
+    }
+
+    /// Whether a tenant has a policy of its own here; the empty one always has.
+    pub fn has(&self, tenant: &str) -> bool {
+        self.places.contains_key(tenant)
+    }
+
+    /// The policy of a tenant as it is now, and the name of where it is: the file's path or `builtin`. Blocks.
+    ///
+    /// # Errors
+    /// With a message that begins with the path, when there is nothing to read, or too much.
+    pub fn read(&self, tenant: &str) -> io::Result<(Vec<u8>, String)> {
+        let missing = |message: String| io::Error::new(ErrorKind::NotFound, message);
+        match self.places.get(tenant) {
+            Some(Place::Builtin) => Ok((BUILTIN.into(), BUILTIN_NAME.to_owned())),
+            Some(Place::File(file)) => Ok((read_file(file, self.max_bytes)?, file.display().to_string())),
+            Some(Place::Unclear(why)) => Err(missing(why.clone())),
+            None => Err(missing(format!("tenant `{tenant}` has no policy of its own"))),
+        }
     }
 }
 
-/// A ConfigMap's `..data` and an editor's `.policy.yaml.swp` begin with a dot and do not count.
-fn only_policy_in(directory: &Path) -> io::Result<PathBuf> {
-    let mut found: Vec<PathBuf> = Vec::new();
-    for entry in fs::read_dir(directory).map_err(|e| named(directory, &e))? {
-        let path = entry.map_err(|e| named(directory, &e))?.path();
-        let hidden = path
-            .file_name()
-            .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-        let yaml = path
-            .extension()
-            .is_some_and(|extension| extension == "yaml" || extension == "yml");
-        if yaml && !hidden {
-            found.push(path);
-        }
+fn read_file(path: &Path, max_bytes: u64) -> io::Result<Vec<u8>> {
+    // A pipe would block on open, and a device may have no end.
+    if !fs::metadata(path).map_err(|e| named(path, &e))?.is_file() {
+        let message = format!("{}: not a regular file", path.display());
+        return Err(io::Error::new(ErrorKind::InvalidInput, message));
     }
-    found.sort();
-    if let Some(at) = found.iter().position(|path| path.ends_with(PREFERRED)) {
-        return Ok(found.swap_remove(at));
+    let file = File::open(path).map_err(|e| named(path, &e))?;
+    let mut bytes = Vec::new();
+    file.take(max_bytes.saturating_add(1))
+        .read_to_end(&mut bytes)
+        .map_err(|e| named(path, &e))?;
+    if bytes.len() as u64 > max_bytes {
+        let path = path.display();
+        let message =
+            format!("{path}: larger than {max_bytes} bytes; shorten it, or raise `reload.max_bytes`");
+        return Err(io::Error::new(ErrorKind::FileTooLarge, message));
     }
-    let message = match found.len() {
-        1 => return Ok(found.swap_remove(0)),
-        0 => format!(
-            "{}: no *.yaml or *.yml in this directory; put the policy there",
-            directory.display()
-        ),
-        n => {
-            let hint = format!("keep one, or name the one to use {PREFERRED}");
-            format!("{}: {n} policies in this directory; {hint}", directory.display())
-        }
-    };
-    Err(io::Error::new(ErrorKind::NotFound, message))
+    Ok(bytes)
 }
 
 fn named(path: &Path, error: &io::Error) -> io::Error {
@@ -149,30 +228,68 @@ mod tests {
             .map_err(|e| e.to_string())
     }
 
-    #[test]
-    fn a_directory_gives_its_only_policy_and_ignores_hidden_files() {
-        let dir = directory(&[
-            ("routes.yml", "one"),
-            (".routes.yml.swp", "x"),
-            ("..data.yaml", "x"),
-            ("notes.txt", "x"),
-        ]);
-        assert_eq!(read(dir.path(), 10), Ok("one".to_owned()));
+    fn listed(directory: &tempfile::TempDir) -> Listing {
+        PolicySource::path(directory.path(), 10).list().unwrap()
     }
 
     #[test]
-    fn a_directory_with_several_policies_gives_policy_yaml_or_an_error_that_says_so() {
-        let dir = directory(&[("a.yaml", "a"), ("b.yaml", "b")]);
-        assert!(read(dir.path(), 10).unwrap_err().contains("2 policies"));
-        fs::write(dir.path().join("policy.yaml"), "the one").unwrap();
-        assert_eq!(read(dir.path(), 10), Ok("the one".to_owned()));
+    fn a_directory_gives_everyones_policy_and_ignores_hidden_files() {
+        for name in ["default.yaml", "default.yml", "policy.yaml", "policy.yml"] {
+            let dir = directory(&[(name, "one"), (".routes.yml.swp", "x"), ("..data.yaml", "x")]);
+            assert_eq!(read(dir.path(), 10), Ok("one".to_owned()));
+            assert_eq!(listed(&dir).tenants().collect::<Vec<_>>(), [""], "{name}");
+            assert!(listed(&dir).ignored.is_empty());
+        }
+    }
+
+    #[test]
+    fn every_other_policy_is_a_tenants_and_what_is_nobodys_is_told() {
+        let dir = directory(&[
+            ("default.yaml", "all"),
+            ("acme.eu.yaml", "acme"),
+            ("globex.yml", "globex"),
+            ("_odd.yaml", "x"),
+            ("notes.txt", "x"),
+            ("a b.yaml", "x"),
+        ]);
+        fs::create_dir(dir.path().join("shadow")).unwrap();
+        let listing = listed(&dir);
+        assert_eq!(listing.tenants().collect::<Vec<_>>(), ["", "acme.eu", "globex"]);
+        assert_eq!(listing.read("acme.eu").unwrap().0, b"acme");
+        assert_eq!(listing.ignored, ["_odd.yaml", "a b.yaml", "notes.txt", "shadow"]);
+    }
+
+    #[test]
+    fn two_files_for_one_policy_are_an_error_of_that_one_alone() {
+        let dir = directory(&[
+            ("default.yaml", "all"),
+            ("acme.yaml", "a"),
+            ("acme.yml", "b"),
+            ("globex.yaml", "g"),
+        ]);
+        let error = listed(&dir).read("acme").unwrap_err().to_string();
+        assert!(
+            error.ends_with("acme.yaml and acme.yml say the same; keep one"),
+            "{error}"
+        );
+        assert_eq!(listed(&dir).read("globex").unwrap().0, b"g");
+        fs::write(dir.path().join("policy.yaml"), "x").unwrap();
+        let error = read(dir.path(), 10).unwrap_err();
+        assert!(error.contains("default.yaml and policy.yaml"), "{error}");
+    }
+
+    #[test]
+    fn a_tenants_policy_is_never_taken_for_everyones() {
+        let dir = directory(&[("acme.yaml", "acme")]);
+        assert!(read(dir.path(), 10).unwrap_err().contains("no default.yaml"));
     }
 
     #[test]
     fn exactly_the_limit_is_read_and_one_byte_more_is_refused() {
         let dir = directory(&[("p.yaml", "12345")]);
-        assert_eq!(read(dir.path(), 5), Ok("12345".to_owned()));
-        assert!(read(dir.path(), 4).unwrap_err().contains("larger than 4 bytes"));
+        let file = dir.path().join("p.yaml");
+        assert_eq!(read(&file, 5), Ok("12345".to_owned()));
+        assert!(read(&file, 4).unwrap_err().contains("larger than 4 bytes"));
     }
 
     #[test]

@@ -8,13 +8,16 @@ use std::time::Instant;
 
 use super::*;
 use crate::engine::ring::Ring;
-use crate::store::Compiler;
+use crate::store::{Compiler, ReloadOptions, Store};
+
+mod tenants;
 
 const LIMIT: u64 = 2_000;
 
 /// A watched policy.
 struct Watched {
     directory: tempfile::TempDir,
+    policies: Arc<Policies>,
     store: Arc<Store>,
     watcher: Watcher,
 }
@@ -29,16 +32,19 @@ fn watch(path: &str, lay_out: impl FnOnce(&Path)) -> Watched {
     lay_out(directory.path());
     let source = PolicySource::path(directory.path().join(path), LIMIT);
     let ring = Arc::new(Ring::new(0));
-    let store = Arc::new(Store::new(Compiler::new().unwrap(), ring));
+    let policies = Arc::new(Policies::new(Compiler::new().unwrap(), ring));
+    let store = policies.everyone().clone();
     let (bytes, name) = source.read().unwrap();
     store.reload(&bytes, &name, &ReloadOptions::default()).unwrap();
+    load_tenants(&policies, &source).unwrap();
     let options = WatchOptions {
         poll: Duration::from_millis(20),
         debounce: Duration::from_millis(5),
     };
-    let watcher = Watcher::start(Arc::new(source), store.clone(), options);
+    let watcher = Watcher::start(Arc::new(source), policies.clone(), options);
     Watched {
         directory,
+        policies,
         store,
         watcher,
     }
@@ -307,7 +313,8 @@ async fn half_a_file_is_not_taken_while_its_writer_is_at_work() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("policy.yaml");
     fs::write(&file, policy(1)).unwrap();
-    let store = Arc::new(Store::new(Compiler::new().unwrap(), Arc::new(Ring::new(0))));
+    let policies = Arc::new(Policies::new(Compiler::new().unwrap(), Arc::new(Ring::new(0))));
+    let store = policies.everyone().clone();
     let source = Arc::new(PolicySource::path(&file, LIMIT));
     store
         .reload(
@@ -321,7 +328,7 @@ async fn half_a_file_is_not_taken_while_its_writer_is_at_work() {
         poll: Duration::from_millis(20),
         debounce,
     };
-    let _watcher = Watcher::start(source, store.clone(), options);
+    let _watcher = Watcher::start(source, policies.clone(), options);
     // Each of these is a valid policy by itself.
     let mut last = Instant::now();
     for version in 2..12 {

@@ -90,5 +90,10 @@ async fn administrative_calls_on_a_public_listener_need_credentials() {
         check(&status, Code::Unauthenticated, "CREDENTIALS_MISSING");
     }
     raw.explain(plain).await.unwrap();
-    raw.get_policy(v1::GetPolicyRequest {}).await.unwrap();
+    raw.get_policy(v1::GetPolicyRequest::default()).await.unwrap();
+    let tenants = v1::GetPolicyRequest {
+        tenant: "acme".into(),
+    };
+    let status = raw.get_policy(tenants).await.unwrap_err();
+    check(&status, Code::Unauthenticated, "CREDENTIALS_MISSING");
 }

@@ -36,7 +36,7 @@ pub(crate) fn fields(status: &Status) -> Vec<String> {
         .collect()
 }
 
-fn retry_after(status: &Status) -> Option<Duration> {
+pub(crate) fn retry_after(status: &Status) -> Option<Duration> {
     status
         .get_error_details()
         .retry_info()
@@ -207,7 +207,7 @@ async fn without_a_policy_route_explain_and_get_policy_are_unavailable_and_say_w
     for status in [
         raw.route(ask("hello")).await.unwrap_err(),
         raw.explain(explain).await.unwrap_err(),
-        raw.get_policy(v1::GetPolicyRequest {}).await.unwrap_err(),
+        raw.get_policy(v1::GetPolicyRequest::default()).await.unwrap_err(),
     ] {
         check(&status, Code::Unavailable, "POLICY_NOT_LOADED");
         assert!(retry_after(&status).is_some());

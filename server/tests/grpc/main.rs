@@ -13,4 +13,6 @@ mod reflection;
 mod reload;
 mod route;
 mod rules;
+mod shadow;
 mod support;
+mod tenants;

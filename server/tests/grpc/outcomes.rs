@@ -62,7 +62,10 @@ impl Timed {
 
     /// How many were accepted, duplicate, unknown.
     async fn tell(&self, outcomes: Vec<v1::Outcome>) -> (u32, u32, u32) {
-        let request = v1::ReportOutcomeRequest { outcomes };
+        let request = v1::ReportOutcomeRequest {
+            outcomes,
+            ..Default::default()
+        };
         let answer = self.client.report_outcome(request).await.unwrap();
         (answer.accepted, answer.duplicate, answer.unknown)
     }
@@ -205,6 +208,7 @@ async fn bad_outcomes_are_named_all_together_and_nothing_of_the_batch_counts() {
     let mut raw = timed.server.raw().await;
     let request = v1::ReportOutcomeRequest {
         outcomes: vec![good, bad, late],
+        ..Default::default()
     };
     let status = raw.report_outcome(request).await.unwrap_err();
     check(&status, Code::InvalidArgument, "INVALID_REQUEST");
@@ -223,7 +227,10 @@ async fn bad_outcomes_are_named_all_together_and_nothing_of_the_batch_counts() {
     );
     let many = vec![timed.outcome("acme/large", RateLimited); 1001];
     let status = raw
-        .report_outcome(v1::ReportOutcomeRequest { outcomes: many })
+        .report_outcome(v1::ReportOutcomeRequest {
+            outcomes: many,
+            ..Default::default()
+        })
         .await
         .unwrap_err();
     assert_eq!(fields(&status), ["outcomes"]);

@@ -13,8 +13,8 @@ use signalbox_server::engine::cache::{Bounds, DecisionCache};
 use signalbox_server::engine::ring::Ring;
 use signalbox_server::health::Clock;
 use signalbox_server::serve::{self, Settings};
-use signalbox_server::store::{Compiler, ReloadOptions, Store};
-use signalbox_server::watcher::PolicySource;
+use signalbox_server::store::{Compiler, Policies, ReloadOptions};
+use signalbox_server::watcher::{PolicySource, load_tenants};
 use tempfile::TempDir;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
@@ -107,19 +107,45 @@ impl Server {
                 .reload(policy.as_bytes(), &name, &ReloadOptions::default())
                 .unwrap();
         }
+        let source = source(&file);
+        Server::on(settings, engine, source, file, folder).await
+    }
+
+    /// With these files, the first of them everyone's policy, in a directory, and all of them loaded as `serve` does.
+    pub(crate) async fn directory(files: &[(&str, &str)]) -> Server {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            std::fs::write(folder.path().join(name), text).unwrap();
+        }
+        let (engine, source) = (engine(), source(folder.path()));
+        let (bytes, name) = source.read().unwrap();
+        engine
+            .store()
+            .reload(&bytes, &name, &ReloadOptions::default())
+            .unwrap();
+        load_tenants(engine.policies(), &source).unwrap();
+        let file = folder.path().join(files[0].0);
+        Server::on(Settings::default(), engine, source, file, folder).await
+    }
+
+    async fn on(
+        settings: Settings,
+        engine: Arc<Engine>,
+        source: Arc<PolicySource>,
+        file: PathBuf,
+        folder: TempDir,
+    ) -> Server {
         let settings = Settings {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             ..settings
         };
-        let bound = serve::bind(settings, engine.clone(), source(&file))
-            .await
-            .unwrap();
+        let bound = serve::bind(settings, engine.clone(), source).await.unwrap();
         let (address, mut ready) = (bound.grpc_addr, bound.ready());
         let (stop, stopped) = oneshot::channel::<()>();
         let run = tokio::spawn(bound.run(async {
             let _ = stopped.await;
         }));
-        if policy.is_some() {
+        if engine.store().current().is_some() {
             ready.wait_for(|ready| *ready).await.unwrap();
         }
         Server {
@@ -189,12 +215,12 @@ pub(crate) fn engine() -> Arc<Engine> {
 
 fn unshared_engine() -> Engine {
     let ring = Arc::new(Ring::new(100));
-    let store = Arc::new(Store::new(Compiler::new().unwrap(), ring.clone()));
+    let policies = Arc::new(Policies::new(Compiler::new().unwrap(), ring.clone()));
     let bounds = Bounds {
         max_entries: 100,
         max_bytes: 1 << 20,
     };
-    Engine::new(store, DecisionCache::new(bounds, [7; 32]), ring)
+    Engine::new(policies, DecisionCache::new(bounds, [7; 32]), ring)
 }
 
 pub(crate) fn source(file: &std::path::Path) -> Arc<PolicySource> {

@@ -46,7 +46,7 @@ pub(crate) enum Command {
     /// Check a policy and put it in force
     Reload(ReloadArgs),
     /// Show the policy in force
-    Policy,
+    Policy(PolicyArgs),
     /// Report what became of a decision; exit code 0 if the server took it, now or before
     Outcome(OutcomeArgs),
     /// Ask whether the server is ready; exit code 0 if it is
@@ -150,6 +150,17 @@ pub(crate) struct ReloadArgs {
     /// Run the policy's own tests first
     #[arg(long)]
     pub(crate) run_tests: bool,
+
+    /// This tenant's own policy; else everyone's
+    #[arg(long, value_name = "NAME", default_value = "")]
+    pub(crate) tenant: String,
+}
+
+#[derive(Debug, Group)]
+pub(crate) struct PolicyArgs {
+    /// The policy that this tenant goes by; else everyone's
+    #[arg(long, value_name = "NAME", default_value = "")]
+    pub(crate) tenant: String,
 }
 
 #[derive(Debug, Group)]
@@ -189,6 +200,10 @@ pub(crate) struct OutcomeArgs {
     /// How good the answer was, 0 to 1
     #[arg(long, value_name = "QUALITY")]
     pub(crate) quality: Option<f64>,
+
+    /// On whose behalf the decision was made
+    #[arg(long, value_name = "NAME", default_value = "")]
+    pub(crate) tenant: String,
 
     /// A key under which this outcome counts once, however often it is sent; else a new one
     #[arg(long, value_name = "KEY")]

@@ -84,6 +84,7 @@ pub(crate) fn reload(args: ReloadArgs) -> Result<v1::ReloadPolicyRequest> {
         expected_checksum: args.expected_checksum.unwrap_or_default(),
         policy_yaml: args.policy.as_deref().map(read).transpose()?,
         run_tests: args.run_tests,
+        tenant: args.tenant,
     })
 }
 
@@ -112,6 +113,7 @@ pub(crate) fn outcome(args: OutcomeArgs) -> Result<v1::ReportOutcomeRequest> {
     };
     Ok(v1::ReportOutcomeRequest {
         outcomes: vec![outcome],
+        tenant: args.tenant,
     })
 }
 

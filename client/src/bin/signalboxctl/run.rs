@@ -36,8 +36,8 @@ pub(crate) async fn run(args: Args) -> Result<Done, Failure> {
             show(args.json, "ExplainResponse", &answer, human::explain).map(Done::well)
         }
         Command::Reload(flags) => reload(&client, args.json, flags).await,
-        Command::Policy => {
-            let answer = client.get_policy().await.map_err(Failure::Call)?;
+        Command::Policy(flags) => {
+            let answer = client.get_policy_of(&flags.tenant).await.map_err(Failure::Call)?;
             show(args.json, "GetPolicyResponse", &answer, human::policy).map(Done::well)
         }
         Command::Outcome(flags) => outcome(&client, args.json, flags).await,

@@ -10,6 +10,7 @@ use crate::health::HealthSettings;
 use crate::plan::PlanKind;
 use crate::query::{Objective, Weights};
 use crate::rule::{Condition, Set};
+use crate::shadow::Shadow;
 
 /// A name where it was written.
 pub(super) type Name = Spanned<String>;
@@ -36,6 +37,7 @@ pub(super) struct Draft {
     pub(super) cache: CacheSettings,
     pub(super) health: HealthSettings,
     pub(super) canaries: Vec<DraftCanary>,
+    pub(super) shadow: Option<Shadow>,
     pub(super) tests: Vec<DraftTest>,
 }
 

@@ -68,6 +68,7 @@ pub(super) fn link(draft: &Draft, checksum: String, report: &mut Report) -> Poli
         cache: draft.cache.clone(),
         health: draft.health.clone(),
         canaries,
+        shadow: draft.shadow.clone(),
         tests,
     }
 }

@@ -17,6 +17,7 @@ use super::tree::Node;
 use super::{CacheSettings, EvidenceSettings, PreferSize, Profile};
 use crate::canary::CanaryKey;
 use crate::query::{Objective, Weights};
+use crate::shadow::Shadow;
 
 pub(super) use models::model;
 
@@ -76,11 +77,14 @@ pub(super) fn lower(root: &Node, report: &mut Report) -> Draft {
     for fields in file.objects("canary", &shape::CANARY) {
         draft.canaries.extend(canary(&fields, report));
     }
+    draft.shadow = file
+        .object("shadow", &shape::SHADOW)
+        .and_then(|fields| shadow(&fields));
     for fields in file.objects("tests", &shape::TEST) {
         draft.tests.push(testing::test(&fields, report));
     }
     // Grammar without effect yet: `check` has refused every value but the one that means off.
-    for off in ["llm", "sessions", "shadow"] {
+    for off in ["llm", "sessions"] {
         file.get(off);
     }
     draft
@@ -172,6 +176,16 @@ fn canary(fields: &Fields<'_>, report: &mut Report) -> Option<DraftCanary> {
         share: share?,
         route,
         key,
+    })
+}
+
+fn shadow(fields: &Fields<'_>) -> Option<Shadow> {
+    let (policy, share) = (fields.spanned("policy"), fields.number("share"));
+    let policy = policy?;
+    Some(Shadow {
+        policy: policy.value,
+        share: share.unwrap_or(1.0),
+        at: (policy.at.line, policy.at.column),
     })
 }
 

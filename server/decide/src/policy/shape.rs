@@ -13,6 +13,7 @@ mod plan;
 mod routing;
 mod rules;
 mod schema;
+mod shadow;
 mod testing;
 
 pub use schema::json_schema;
@@ -27,6 +28,7 @@ pub(super) use models::{CATALOGUE_FILE, LATENCY, MODEL, PRICE};
 pub(super) use plan::{CASCADE, ENSEMBLE, PLAN, SPECULATIVE, TOOL_THEN_MODEL};
 pub(super) use routing::{CACHE, DOMAIN, EVIDENCE, OTHER, POLICY, PROFILE, ROUTE, WEIGHTS};
 pub(super) use rules::{RULE, SET, USE};
+pub(super) use shadow::SHADOW;
 pub(super) use testing::{ATTEMPT, MESSAGE, PREFERENCES, REQUEST, REQUIREMENTS, TEST, WANT};
 
 /// What a value may be.
@@ -101,8 +103,6 @@ pub(super) struct Object {
     pub(super) one_of: &'static [&'static str],
     /// Keys that are not listed are ignored with a remark: the file is another product's.
     pub(super) open: bool,
-    /// The whole object belongs to a feature that is not there yet.
-    pub(super) later: Option<Later>,
 }
 
 /// One key of an [`Object`].
@@ -138,7 +138,6 @@ const fn object(name: &'static str, doc: &'static str, fields: &'static [Field])
         fields,
         one_of: &[],
         open: false,
-        later: None,
     }
 }
 

@@ -24,7 +24,13 @@ fn wrong(change: impl FnOnce(&mut v1::Outcome)) -> Vec<String> {
     let mut outcome = good();
     change(&mut outcome);
     let outcomes = vec![outcome];
-    match checked(v1::ReportOutcomeRequest { outcomes }, now()) {
+    match checked(
+        v1::ReportOutcomeRequest {
+            outcomes,
+            ..Default::default()
+        },
+        now(),
+    ) {
         Ok(_) => Vec::new(),
         Err(wrong) => wrong.list.into_iter().map(|violation| violation.field).collect(),
     }

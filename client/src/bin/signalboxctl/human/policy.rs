@@ -61,6 +61,7 @@ pub(crate) fn reload(answer: &v1::ReloadPolicyResponse, file: Option<&str>, dry_
 /// The policy in force.
 pub(crate) fn policy(answer: &v1::GetPolicyResponse) -> String {
     let mut out = format!("version {}, {}\n", answer.version, answer.checksum);
+    line(&mut out, "tenant", &answer.tenant);
     line(&mut out, "source", &answer.source);
     line(
         &mut out,

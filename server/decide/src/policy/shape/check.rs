@@ -37,12 +37,7 @@ pub(in crate::policy) fn check(node: &Node, kind: &Kind, path: &str, report: &mu
             _ => wrong(node, kind, path, report),
         },
         Kind::Object(object) => match &node.value {
-            Value::Mapping(entries) => {
-                if let Some(later) = &object.later {
-                    not_supported(node, later, path, report);
-                }
-                keys(node, entries, object, path, report);
-            }
+            Value::Mapping(entries) => keys(node, entries, object, path, report),
             _ => wrong(node, kind, path, report),
         },
         Kind::Either(kinds) => either(node, kind, kinds, path, report),
@@ -111,24 +106,8 @@ fn list(node: &Node, kind: &Kind, of: &Kind, min: usize, path: &str, report: &mu
             "name at least one, or remove the key",
         );
     }
-    if let (
-        Kind::Object(Object {
-            later: Some(later), ..
-        }),
-        Some(first),
-    ) = (of, items.first())
-    {
-        not_supported(first, later, path, report);
-    }
     for (index, node) in items.iter().enumerate() {
-        let path = item(path, index);
-        match (of, &node.value) {
-            // Said once for the whole list, above.
-            (Kind::Object(object @ Object { later: Some(_), .. }), Value::Mapping(entries)) => {
-                keys(node, entries, object, &path, report);
-            }
-            _ => check(node, of, &path, report),
-        }
+        check(node, of, &item(path, index), report);
     }
 }
 
@@ -278,11 +257,6 @@ fn not_supported(node: &Node, later: &Later, path: &str, report: &mut Report) {
     report.error("not-supported", &node.place(path), message, later.instead);
 }
 
-/// Whether all of a kind belongs to a feature that is not there yet.
-fn is_later(kind: &Kind) -> bool {
-    matches!(kind, Kind::Object(Object { later: Some(_), .. }))
-}
-
 /// A kind in words.
 fn expected(kind: &Kind) -> String {
     match kind {
@@ -312,12 +286,7 @@ fn expected(kind: &Kind) -> String {
                 format!("a mapping with {}", keys.join(", "))
             }
         }
-        Kind::Either(kinds) => kinds
-            .iter()
-            .filter(|kind| !is_later(kind))
-            .map(expected)
-            .collect::<Vec<_>>()
-            .join(", or "),
+        Kind::Either(kinds) => kinds.iter().map(expected).collect::<Vec<_>>().join(", or "),
     }
 }
 

@@ -203,8 +203,6 @@ impl Author {
                     .map(|name| (name.to_owned(), self.value(owner, key, of, depth)))
                     .collect()
             }
-            // What is refused on purpose seldom comes, or nothing would load.
-            Kind::Object(object) if object.later.is_some() && !self.slips() => Value::Null,
             Kind::Object(object) => self.object(object, depth),
             Kind::Either(kinds) => {
                 let kind = self.dice.below(kinds.len());

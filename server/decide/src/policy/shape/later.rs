@@ -1,14 +1,7 @@
 //! The grammar of what this version does not do yet. It is checked like everything else and then refused: a policy that
 //! asks for it would otherwise be served without it, and nobody would know.
 
-use super::{FILLED, Kind, Later, Object, SHARE, Word, defaults, object, optional, required, word};
-
-const fn refused(object: Object, what: &'static str, instead: &'static str) -> Object {
-    Object {
-        later: Some(Later { what, instead }),
-        ..object
-    }
-}
+use super::{Kind, Later, Object, SHARE, Word, defaults, object, optional, word};
 
 pub(super) static SEMANTIC: Object = object(
     "semantic",
@@ -52,19 +45,6 @@ const SECONDS: Kind = Kind::Integer {
     min: 1,
     max: 31_536_000,
 };
-
-pub(super) static SHADOW: Object = refused(
-    object(
-        "shadow",
-        "A second policy that decides beside this one and is only compared.",
-        &[
-            required("policy", "Its file.", FILLED),
-            optional("share", "Share of the requests compared.", SHARE),
-        ],
-    ),
-    "a shadow policy is",
-    "remove it, or write `shadow: null`",
-);
 
 const ASKING: Later = Later {
     what: "asking a language model is",

@@ -3,10 +3,11 @@
 use super::canary::CANARY;
 use super::difficulty::{DIFFICULTY_FIELD, STRONG_WEAK};
 use super::health::HEALTH;
-use super::later::{LLM, SEMANTIC, SESSIONS, SHADOW};
+use super::later::{LLM, SEMANTIC, SESSIONS};
 use super::models::{ALIASES, MODELS};
 use super::plan::PLAN_OR_SINGLE;
 use super::rules::RULE;
+use super::shadow::SHADOW;
 use super::testing::TEST;
 use super::{
     FILLED, Field, ID, ID_OR_IDS, Kind, NAME, Object, SHARE, TOKENS, Word, defaults, list, object, optional,

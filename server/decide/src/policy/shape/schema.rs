@@ -71,8 +71,6 @@ fn described(field: &Field, definitions: &mut Map<String, Value>) -> Value {
 fn later_of(kind: &Kind) -> Option<&'static str> {
     match kind {
         Kind::Off(later) => Some(later.what),
-        Kind::Object(object) => object.later.map(|later| later.what),
-        Kind::List { of, .. } => later_of(of),
         Kind::Either(kinds) => kinds.iter().find_map(later_of),
         Kind::Words(words) => words.iter().find_map(|word| word.later).map(|later| later.what),
         _ => None,
@@ -104,10 +102,6 @@ fn schema_of(kind: &Kind, definitions: &mut Map<String, Value>) -> Value {
             let one = |word: &super::Word| json!({"const": word.word, "description": word.doc});
             json!({"oneOf": usable.map(one).collect::<Value>()})
         }
-        Kind::List {
-            of: Kind::Object(Object { later: Some(_), .. }),
-            ..
-        } => json!({"type": "array", "maxItems": 0}),
         Kind::List { of, min } => {
             let mut schema = json!({"type": "array", "items": schema_of(of, definitions)});
             if *min > 0 {
@@ -121,10 +115,7 @@ fn schema_of(kind: &Kind, definitions: &mut Map<String, Value>) -> Value {
             json!({"$ref": format!("#/$defs/{}", object.name)})
         }
         Kind::Either(kinds) => {
-            let usable = kinds
-                .iter()
-                .filter(|kind| !matches!(kind, Kind::Object(Object { later: Some(_), .. })));
-            json!({"anyOf": usable.map(|kind| schema_of(kind, definitions)).collect::<Value>()})
+            json!({"anyOf": kinds.iter().map(|kind| schema_of(kind, definitions)).collect::<Value>()})
         }
     }
 }

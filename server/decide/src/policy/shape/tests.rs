@@ -14,10 +14,10 @@ fn fixture(name: &str) -> Vec<u8> {
     std::fs::read(format!("{}/fixtures/policies/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
 }
 
-/// Every object that a kind leads to, features that are not there yet left out.
+/// Every object that a kind leads to.
 fn objects(kind: &Kind, found: &mut Vec<&'static Object>) {
     match kind {
-        Kind::Object(object) if object.later.is_none() && found.iter().all(|o| o.name != object.name) => {
+        Kind::Object(object) if found.iter().all(|o| o.name != object.name) => {
             found.push(object);
             object.fields.iter().for_each(|field| objects(&field.kind, found));
         }
@@ -220,7 +220,7 @@ const CHANGES: &[(&str, &str)] = &[
     ("cooling_s: 20", "cooling_s: 0"),
     ("failure_share: 0.8", "failure_share: 1.8"),
     ("share: 0.05", "share: 1.05"),
-    ("shadow: null", "shadow: {policy: x.yaml}"),
+    ("share: 0.25", "share: 2"),
     ("{prompt: \"reverse a linked list in Rust\", want", "{want"),
     ("ttl_s: 3600", "ttl_s: 0"),
     ("role: system", "role: robot"),
