@@ -1,5 +1,6 @@
 //! The command line of `signalbox`. `main` calls [`run`]; each subcommand has a file of its own below. Answers go to
-//! stdout, everything else to stderr. Exit codes: 0 done, 1 it did not work or the answer is no, 2 wrong usage.
+//! stdout, everything else to stderr. Exit codes: 0 done, 1 it did not work or the answer is no, 2 wrong usage, or a file
+//! given on the command line that cannot be read.
 
 use std::io::{self, Write as _};
 use std::path::PathBuf;
@@ -122,9 +123,18 @@ pub fn run() -> ExitCode {
             // Nothing is left to do about a closed stderr.
             let _ = writeln!(io::stderr(), "error: {error:#}");
         }
-        ExitCode::FAILURE
+        if error.is::<BadInput>() {
+            ExitCode::from(2)
+        } else {
+            ExitCode::FAILURE
+        }
     })
 }
+
+/// An input that is not there, or not usable where that must be told from the answer no: exit code 2.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct BadInput(pub(crate) String);
 
 fn show(settings: SettingArgs) -> anyhow::Result<ExitCode> {
     let (_, raw) = settings.load()?;

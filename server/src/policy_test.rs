@@ -1,5 +1,5 @@
-//! Runs a policy's own `tests:` through the real ladder and the real classifier. Used by `signalbox policy test` and by
-//! `ReloadPolicy` with `run_tests`.
+//! Runs tests of a policy through the real ladder and the real classifier: its own for `ReloadPolicy` with `run_tests`,
+//! those of suites too for `signalbox policy test`.
 
 use signalbox_decide::policy::{PolicyTest, Want};
 use signalbox_decide::query::estimate_tokens;
@@ -42,15 +42,15 @@ impl TestReport {
     }
 }
 
-/// Runs every test of a policy.
+/// Runs every test of a policy's own.
 pub fn run(snapshot: &Snapshot) -> TestReport {
+    run_tests(snapshot, &snapshot.policy.tests)
+}
+
+/// Runs tests that were linked against the snapshot's policy.
+pub fn run_tests(snapshot: &Snapshot, tests: &[PolicyTest]) -> TestReport {
     TestReport {
-        results: snapshot
-            .policy
-            .tests
-            .iter()
-            .map(|test| run_one(snapshot, test))
-            .collect(),
+        results: tests.iter().map(|test| run_one(snapshot, test)).collect(),
     }
 }
 

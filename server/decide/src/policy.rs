@@ -16,6 +16,7 @@ mod lower;
 mod place;
 mod scalar;
 mod shape;
+mod suite;
 mod tree;
 
 use std::collections::BTreeMap;
@@ -30,6 +31,7 @@ use crate::shadow::Shadow;
 pub use inline::{InlineRoute, MOST_BYTES, MOST_ROUTES};
 pub use load::{Loaded, checksum, load};
 pub use shape::json_schema;
+pub use suite::load_suite;
 
 /// Index of a model in [`Policy::models`].
 pub type ModelIndex = usize;

@@ -1,20 +1,23 @@
-//! `signalbox policy check|test|schema|diff`: what authors do with a policy file, or with a directory of everyone's policy and
-//! the tenants'. Exit codes: 0 fine, 1 the policy is not, 2 the file cannot be read.
+//! `signalbox policy …`: what authors do with a policy file, or with a directory of everyone's policy and the tenants';
+//! each command has a file below. Exit codes: 0 fine, 1 the policy is not, 2 a file cannot be read.
+
+mod check;
+mod files;
+mod suites;
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Subcommand, ValueEnum};
-use serde_json::json;
+use signalbox_decide::Diagnostic;
 use signalbox_decide::policy::diff::{Changes, diff};
 use signalbox_decide::policy::json_schema;
-use signalbox_decide::{Diagnostic, Severity};
 
-use crate::cli::print;
-use crate::policy_test::{self, TestReport};
+use crate::cli::{BadInput, print};
 use crate::store::{Compiler, Snapshot};
-use crate::watcher::PolicySource;
+
+pub use suites::TestFormat;
 
 /// The subcommands of `signalbox policy`.
 #[derive(Debug, Subcommand)]
@@ -31,14 +34,19 @@ pub enum PolicyCommand {
         #[arg(long)]
         strict: bool,
     },
-    /// Run the policy's own `tests:`.
+    /// Run a policy's own `tests:`, and those of the suite beside it: NAME_test.yaml beside NAME.yaml.
+    ///
+    /// Exit codes: 0 all passed, 1 a test failed or a file has errors, 2 a file cannot be read.
     Test {
-        /// Policy files, or directories of them.
+        /// Policy files, or directories of them; a suite stands for the policy beside it.
         #[arg(required = true)]
         files: Vec<PathBuf>,
+        /// Another file with `tests:`, run against every policy; may be repeated.
+        #[arg(long = "suite", value_name = "FILE")]
+        suites: Vec<PathBuf>,
         /// How to print.
         #[arg(long, value_enum, default_value_t)]
-        format: Format,
+        format: TestFormat,
     },
     /// Print the JSON Schema of policy files, for editors.
     Schema,
@@ -71,8 +79,12 @@ pub fn run(command: PolicyCommand) -> anyhow::Result<ExitCode> {
             files,
             format,
             strict,
-        } => check(&files, format, strict),
-        PolicyCommand::Test { files, format } => test(&files, format),
+        } => check::check(&files, format, strict),
+        PolicyCommand::Test {
+            files,
+            suites,
+            format,
+        } => suites::test(&files, &suites, format),
         PolicyCommand::Schema => {
             print(&format!("{}\n", serde_json::to_string_pretty(&json_schema())?))?;
             Ok(ExitCode::SUCCESS)
@@ -89,9 +101,14 @@ pub(super) struct Compiled {
     pub(super) diagnostics: Vec<Diagnostic>,
 }
 
+/// Reads a file; one that cannot be read is exit code 2.
+fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
+    std::fs::read(file).map_err(|error| BadInput(format!("{}: {error}", file.display())).into())
+}
+
 /// Reads and compiles one file.
 pub(super) fn compile(compiler: &Compiler, file: &Path) -> anyhow::Result<Compiled> {
-    let bytes = std::fs::read(file).map_err(|error| anyhow::anyhow!("{}: {error}", file.display()))?;
+    let bytes = read(file)?;
     let (snapshot, diagnostics) = match compiler.compile(&bytes, &file.display().to_string(), None) {
         Ok((snapshot, diagnostics)) => (Some(snapshot), diagnostics),
         Err(diagnostics) => (None, diagnostics),
@@ -103,12 +120,17 @@ pub(super) fn compile(compiler: &Compiler, file: &Path) -> anyhow::Result<Compil
     })
 }
 
-/// The diagnostics of a file as compilers print them, each with its line.
+/// The diagnostics of a policy file as compilers print them, each with its line.
 pub(super) fn render(file: &Path, compiled: &Compiled) -> String {
-    let source = String::from_utf8_lossy(&compiled.bytes);
+    render_found(file, &compiled.bytes, &compiled.diagnostics)
+}
+
+/// The same for any file.
+fn render_found(file: &Path, bytes: &[u8], diagnostics: &[Diagnostic]) -> String {
+    let source = String::from_utf8_lossy(bytes);
     let lines: Vec<&str> = source.lines().collect();
     let mut text = String::new();
-    for found in &compiled.diagnostics {
+    for found in diagnostics {
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{}:{found}", file.display());
         if let Some(line) = (found.line as usize)
@@ -128,160 +150,6 @@ pub(super) fn render(file: &Path, compiled: &Compiled) -> String {
             let _ = writeln!(text, "        | {}^", " ".repeat(before.chars().count().min(120)));
         }
     }
-    text
-}
-
-/// What is worth knowing about a file or a directory.
-type Remark = (PathBuf, Diagnostic);
-
-/// The files of the arguments, where a directory stands for all of its policies, and what is odd about the directories.
-fn expand(arguments: &[PathBuf]) -> anyhow::Result<(Vec<PathBuf>, Vec<Remark>)> {
-    let (mut files, mut odd) = (Vec::new(), Vec::new());
-    for argument in arguments {
-        if !argument.is_dir() {
-            files.push(argument.clone());
-            continue;
-        }
-        let mut remark = |severity, code, message: String| {
-            let found = Diagnostic {
-                severity,
-                code,
-                path: String::new(),
-                line: 0,
-                column: 0,
-                message,
-                hint: String::new(),
-            };
-            odd.push((argument.clone(), found));
-        };
-        let listing = PolicySource::path(argument, u64::MAX).list()?;
-        for file in listing.files() {
-            match file {
-                Ok(file) => files.push(file.to_owned()),
-                Err(why) => remark(Severity::Error, "unclear-policy", why.to_owned()),
-            }
-        }
-        for name in &listing.ignored {
-            let message =
-                format!("{name:?} is nobody's policy; a tenant's is NAME.yaml, of A-Z a-z 0-9 . _ -");
-            remark(Severity::Info, "ignored-file", message);
-        }
-    }
-    Ok((files, odd))
-}
-
-/// What is odd about directories, for people and for programs, and whether it is an error.
-fn odd_directories(odd: &[Remark]) -> (String, Vec<serde_json::Value>, bool) {
-    let lines = odd
-        .iter()
-        .map(|(path, found)| format!("{}:{found}\n", path.display()));
-    let rows = odd.iter().map(|(path, found)| diagnostic_json(path, found));
-    let failed = odd.iter().any(|(_, found)| found.severity == Severity::Error);
-    (lines.collect(), rows.collect(), failed)
-}
-
-fn check(arguments: &[PathBuf], format: Format, strict: bool) -> anyhow::Result<ExitCode> {
-    let compiler = Compiler::new()?;
-    let (files, odd) = expand(arguments)?;
-    let (mut text, mut rows, mut failed) = odd_directories(&odd);
-    for file in &files {
-        let compiled = compile(&compiler, file)?;
-        let count = |severity| {
-            compiled
-                .diagnostics
-                .iter()
-                .filter(|d| d.severity == severity)
-                .count()
-        };
-        let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
-        let bad = compiled.snapshot.is_none() || (strict && warnings > 0);
-        failed |= bad;
-        text += &render(file, &compiled);
-        let verdict = if bad { "not usable" } else { "ok" };
-        let _ = writeln!(
-            text,
-            "{}: {verdict}, {errors} errors, {warnings} warnings",
-            file.display()
-        );
-        rows.extend(compiled.diagnostics.iter().map(|d| diagnostic_json(file, d)));
-    }
-    match format {
-        Format::Text => print(&text)?,
-        Format::Json => print(&format!("{}\n", serde_json::to_string_pretty(&rows)?))?,
-    }
-    Ok(if failed {
-        ExitCode::FAILURE
-    } else {
-        ExitCode::SUCCESS
-    })
-}
-
-fn diagnostic_json(file: &Path, found: &Diagnostic) -> serde_json::Value {
-    json!({
-        "file": file.display().to_string(),
-        "severity": found.severity.as_str(),
-        "code": found.code,
-        "path": found.path,
-        "line": found.line,
-        "column": found.column,
-        "message": found.message,
-        "hint": found.hint,
-    })
-}
-
-fn test(arguments: &[PathBuf], format: Format) -> anyhow::Result<ExitCode> {
-    let compiler = Compiler::new()?;
-    let (files, odd) = expand(arguments)?;
-    let (mut text, _, mut failed) = odd_directories(&odd);
-    let mut rows = Vec::new();
-    for file in &files {
-        let compiled = compile(&compiler, file)?;
-        let Some(snapshot) = &compiled.snapshot else {
-            anyhow::bail!(
-                "{}the policy has errors, so its tests cannot run",
-                render(file, &compiled)
-            );
-        };
-        let report = policy_test::run(snapshot);
-        failed |= report.failed() > 0;
-        text += &results(file, &report);
-        rows.extend(report.results.iter().map(|result| {
-            let file = file.display().to_string();
-            json!({"file": file, "line": result.line, "name": result.name, "failures": result.failures})
-        }));
-    }
-    match format {
-        Format::Text => print(&text)?,
-        Format::Json => print(&format!("{}\n", serde_json::to_string_pretty(&rows)?))?,
-    }
-    Ok(if failed {
-        ExitCode::FAILURE
-    } else {
-        ExitCode::SUCCESS
-    })
-}
-
-fn results(file: &Path, report: &TestReport) -> String {
-    let mut text = String::new();
-    for result in report.results.iter().filter(|result| !result.failures.is_empty()) {
-        let _ = writeln!(
-            text,
-            "{}:{}: failed: {}",
-            file.display(),
-            result.line,
-            result.name
-        );
-        for failure in &result.failures {
-            let _ = writeln!(text, "    {failure}");
-        }
-    }
-    let _ = writeln!(
-        text,
-        "{}: {} passed, {} failed",
-        file.display(),
-        report.passed(),
-        report.failed()
-    );
     text
 }
 

@@ -53,8 +53,8 @@ impl PolicySource {
     }
 
     /// A file, which is everyone's policy, or a directory: `default.yaml` (or `policy.yaml`) in it is everyone's, and any
-    /// other `NAME.yaml` that of tenant NAME; `.yml` is as good. More than `max_bytes` in a file are refused before they
-    /// are read.
+    /// other `NAME.yaml` that of tenant NAME; `.yml` is as good. `NAME_test.yaml` beside `NAME.yaml` is its suite and
+    /// nobody's policy. More than `max_bytes` in a file are refused before they are read.
     pub fn path(path: impl Into<PathBuf>, max_bytes: u64) -> Self {
         PolicySource {
             path: Some(path.into()),
@@ -109,12 +109,13 @@ impl Listing {
         let mut found: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for entry in fs::read_dir(directory).map_err(|e| named(directory, &e))? {
             let name = entry.map_err(|e| named(directory, &e))?.file_name();
+            let suite = tested_by(&directory.join(&name)).is_some();
             let name = name.to_string_lossy();
             if name.starts_with('.') {
                 continue;
             }
             let stem = name.strip_suffix(".yaml").or(name.strip_suffix(".yml"));
-            match stem.filter(|stem| is_tenant(stem)) {
+            match stem.filter(|stem| is_tenant(stem) && !suite) {
                 Some(stem) if EVERYONE.contains(&stem) => found.entry(String::new()),
                 Some(stem) => found.entry(stem.to_owned()),
                 None => {
@@ -199,6 +200,20 @@ fn read_file(path: &Path, max_bytes: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// The policy that a file is the suite of: `NAME.yaml` of `NAME_test.yaml`, in either spelling, if it is there. Whether it
+/// can be read does not matter.
+pub(crate) fn tested_by(suite: &Path) -> Option<PathBuf> {
+    let name = suite.file_stem()?.to_str()?.strip_suffix("_test")?;
+    suite
+        .extension()
+        .filter(|extension| *extension == "yaml" || *extension == "yml")?;
+    let named = |extension: &str| suite.with_file_name(format!("{name}.{extension}"));
+    ["yaml", "yml"]
+        .map(named)
+        .into_iter()
+        .find(|policy| policy.symlink_metadata().is_ok())
+}
+
 fn named(path: &Path, error: &io::Error) -> io::Error {
     let what = match error.kind() {
         ErrorKind::NotFound => "no such file or directory".to_owned(),
@@ -257,6 +272,20 @@ mod tests {
         assert_eq!(listing.tenants().collect::<Vec<_>>(), ["", "acme.eu", "globex"]);
         assert_eq!(listing.read("acme.eu").unwrap().0, b"acme");
         assert_eq!(listing.ignored, ["_odd.yaml", "a b.yaml", "notes.txt", "shadow"]);
+    }
+
+    #[test]
+    fn a_suite_beside_a_policy_is_nobodys_policy() {
+        let dir = directory(&[
+            ("default.yaml", "all"),
+            ("default_test.yml", "tests"),
+            ("acme.yml", "acme"),
+            ("acme_test.yaml", "tests"),
+            ("load_test.yaml", "a tenant's"),
+        ]);
+        let listing = listed(&dir);
+        assert_eq!(listing.tenants().collect::<Vec<_>>(), ["", "acme", "load_test"]);
+        assert_eq!(listing.ignored, ["acme_test.yaml", "default_test.yml"]);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::place::{Place, Spanned};
-use super::{CacheSettings, EvidenceSettings, Latency, PolicyTest, Price, Profile};
+use super::{CacheSettings, EvidenceSettings, Latency, Policy, PolicyTest, Price, Profile};
 use crate::canary::CanaryKey;
 use crate::health::HealthSettings;
 use crate::plan::PlanKind;
@@ -159,5 +159,56 @@ impl DraftRoute {
     /// Where a remark about the description belongs: there, or at the name of a route without one.
     pub(super) fn described_at(&self) -> &Place {
         self.description.as_ref().map_or(&self.name.at, |d| &d.at)
+    }
+}
+
+impl Policy {
+    /// All names that this policy gives, for linking what refers to them from another place.
+    pub(super) fn names(&self) -> Draft {
+        let name = |value: &String| Name {
+            value: value.clone(),
+            at: Place::default(),
+        };
+        let models = self.models.iter().map(|model| DraftModel {
+            id: name(&model.id),
+            ..DraftModel::default()
+        });
+        let profiles = self.profiles.iter().map(|profile| DraftProfile {
+            name: name(&profile.name),
+            profile: Profile::default(),
+            models: Vec::new(),
+        });
+        let domains = self.domains.iter().map(|domain| DraftDomain {
+            name: name(&domain.name),
+            ..DraftDomain::default()
+        });
+        let routes = self.routes.iter().map(|route| DraftRoute {
+            name: name(&route.name),
+            ..DraftRoute::default()
+        });
+        let rules = self.rules.all().iter().map(|rule| DraftRule {
+            name: name(&rule.name),
+            when: None,
+            at: Place::default(),
+            action: None,
+        });
+        let canaries = self.canaries.iter().map(|canary| DraftCanary {
+            name: name(&canary.name),
+            model: Name::default(),
+            share: 0.0,
+            route: None,
+            key: CanaryKey::default(),
+        });
+        let aliases = self.aliases.keys().map(|alias| (name(alias), Vec::new()));
+        Draft {
+            models: models.collect(),
+            aliases: aliases.collect(),
+            profiles: profiles.collect(),
+            domains: domains.collect(),
+            routes: routes.collect(),
+            rules: rules.collect(),
+            canaries: canaries.collect(),
+            ..Draft::default()
+        }
     }
 }

@@ -2,7 +2,7 @@
 //! the place of the policy's where evidence compares routes. Called by the engine; pure, and cheap beside the training
 //! of a classifier.
 
-use super::draft::{Draft, DraftModel, DraftRoute, Name};
+use super::draft::{Draft, DraftRoute, Name};
 use super::link::link_routes;
 use super::place::{Place, Report, child, item};
 use super::shape::Text;
@@ -64,7 +64,11 @@ impl Policy {
         let routes: Vec<DraftRoute> = routes
             .map(|(index, route)| draft(index, route, &mut places, &mut report))
             .collect();
-        let own = link_routes(&self.as_draft(routes), &mut report);
+        let names = Draft {
+            routes,
+            ..self.names()
+        };
+        let own = link_routes(&names, &mut report);
         if report.has_errors() {
             return Err(report.finish());
         }
@@ -76,28 +80,6 @@ impl Policy {
         };
         policy.routes.extend(own);
         Ok(policy)
-    }
-
-    /// The names that routes may use, and the routes.
-    fn as_draft(&self, routes: Vec<DraftRoute>) -> Draft {
-        let name = |value: &String| Name {
-            value: value.clone(),
-            at: Place::default(),
-        };
-        let models = self.models.iter().map(|model| DraftModel {
-            id: name(&model.id),
-            ..DraftModel::default()
-        });
-        Draft {
-            models: models.collect(),
-            aliases: self
-                .aliases
-                .keys()
-                .map(|alias| (name(alias), Vec::new()))
-                .collect(),
-            routes,
-            ..Draft::default()
-        }
     }
 }
 

@@ -79,6 +79,12 @@ pub(super) fn link_routes(draft: &Draft, report: &mut Report) -> Vec<Route> {
     draft.routes.iter().map(|route| linker.route(route)).collect()
 }
 
+/// Resolves tests from a file beside the policy that `names` has the names of.
+pub(super) fn link_tests(names: &Draft, tests: &[DraftTest], report: &mut Report) -> Vec<PolicyTest> {
+    let mut linker = Linker::new(names, report);
+    tests.iter().map(|test| linker.test(test)).collect()
+}
+
 /// The file's profiles, then the built-in ones that it does not redefine.
 pub(super) fn all_profiles(mut own: Vec<Profile>) -> Vec<Profile> {
     for builtin in builtin_profiles() {

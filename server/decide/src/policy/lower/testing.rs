@@ -12,7 +12,7 @@ use crate::query::{Attempt, AttemptOutcome, Caller, Preferences, Query, Requirem
 const NAME_LENGTH: usize = 60;
 
 /// One test with its request and what is wanted.
-pub(super) fn test(fields: &Fields<'_>, report: &mut Report) -> DraftTest {
+pub(in crate::policy) fn test(fields: &Fields<'_>, report: &mut Report) -> DraftTest {
     let mut messages: Vec<(String, String)> = Vec::new();
     if let Some(prompt) = fields.text("prompt") {
         messages.push(("user".into(), prompt));

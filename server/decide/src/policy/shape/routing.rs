@@ -8,7 +8,7 @@ use super::models::{ALIASES, MODELS};
 use super::plan::PLAN_OR_SINGLE;
 use super::rules::RULE;
 use super::shadow::SHADOW;
-use super::testing::TEST;
+use super::testing::TEST_ITEM;
 use super::{
     FILLED, Field, ID, ID_OR_IDS, Kind, NAME, Object, SHARE, TOKENS, Word, defaults, list, object, optional,
     required, some, word,
@@ -299,4 +299,3 @@ static DOMAIN_ITEM: Kind = Kind::Object(&DOMAIN);
 static ROUTE_ITEM: Kind = Kind::Object(&ROUTE);
 static RULE_ITEM: Kind = Kind::Object(&RULE);
 static CANARY_ITEM: Kind = Kind::Object(&CANARY);
-static TEST_ITEM: Kind = Kind::Object(&TEST);

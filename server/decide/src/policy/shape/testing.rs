@@ -219,7 +219,18 @@ pub(in crate::policy) static TEST: Object = Object {
     )
 };
 
+pub(in crate::policy) static SUITE: Object = object(
+    "suite",
+    "Tests of a policy in a file beside it.",
+    &[required(
+        "tests",
+        "Your own checks, as in a policy.",
+        some(&TEST_ITEM),
+    )],
+);
+
 // Items of lists: a constant cannot hold a temporary that refers to a static.
+pub(super) static TEST_ITEM: Kind = Kind::Object(&TEST);
 static MODEL_HEALTH_ITEM: Kind = Kind::Object(&MODEL_HEALTH);
 static ATTEMPT_ITEM: Kind = Kind::Object(&ATTEMPT);
 static MESSAGE_ITEM: Kind = Kind::Object(&MESSAGE);

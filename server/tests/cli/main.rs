@@ -2,44 +2,17 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod policy;
+mod support;
+
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/policies/example.yaml");
-const BAD: &str = "schema: 1\ndefault: missing\nmodels: [{id: a}]\n";
-
-fn signalbox(args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_signalbox"));
-    for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("SIGNALBOX__") || name == "RUST_LOG" {
-            command.env_remove(name);
-        }
-    }
-    command.args(args);
-    command
-}
-
-/// Exit code, stdout, stderr.
-fn run(args: &[&str]) -> (i32, String, String) {
-    let Output {
-        status,
-        stdout,
-        stderr,
-    } = signalbox(args).output().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    (status.code().unwrap(), text(stdout), text(stderr))
-}
-
-fn policy(text: &str) -> (tempfile::TempDir, PathBuf) {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("policy.yaml");
-    fs::write(&path, text).unwrap();
-    (directory, path)
-}
+use support::{EXAMPLE, policy, run, signalbox};
 
 /// A running server; it is killed when the test ends early.
 struct Server {
@@ -241,65 +214,15 @@ fn healthcheck_fails_where_nobody_listens() {
 }
 
 #[test]
-fn policy_check_and_test_fail_on_what_is_wrong_and_pass_the_example() {
-    assert_eq!(run(&["policy", "check", EXAMPLE]).0, 0);
-    assert_eq!(run(&["policy", "test", EXAMPLE]).0, 0);
-    let (_directory, path) = policy(BAD);
-    let path = path.to_str().unwrap();
-    let (code, out, _) = run(&["policy", "check", path]);
-    assert!(code == 1 && out.contains("  2 | default: missing"), "{out}");
-    let (code, out, _) = run(&["policy", "check", "--format", "json", path]);
-    let found: serde_json::Value = serde_json::from_str(&out).unwrap();
-    assert_eq!((code, &found[0]["line"]), (1, &serde_json::json!(2)));
-    let failing = "schema: 1\ndefault: a\nmodels: [{id: a}]\ntests: [{prompt: hello, want: {model: b}}]\n";
-    let (_other, path) = policy(failing);
-    assert_eq!(run(&["policy", "test", path.to_str().unwrap()]).0, 1);
-}
-
-#[test]
-fn policy_check_and_test_go_over_all_files_of_a_directory() {
-    let (directory, _) = policy("schema: 1\ndefault: a\nmodels: [{id: a}]\n");
-    let folder = directory.path().to_str().unwrap();
-    let tenant = "schema: 1\ndefault: b\nmodels: [{id: b}]\ntests: [{prompt: hello, want: {model: b}}]\n";
-    fs::write(directory.path().join("acme.yaml"), tenant).unwrap();
-    fs::write(directory.path().join("notes.txt"), "").unwrap();
-    let (code, out, _) = run(&["policy", "check", folder]);
-    assert!(
-        code == 0 && out.contains("acme.yaml: ok") && out.contains("policy.yaml: ok"),
-        "{out}"
-    );
-    assert!(out.contains("info: \"notes.txt\" is nobody's policy"), "{out}");
-    let (code, out, _) = run(&["policy", "test", folder]);
-    assert!(code == 0 && out.contains("acme.yaml: 1 passed"), "{out}");
-    let (_, out, _) = run(&["route", "hello", "--policy", folder, "--tenant", "acme"]);
-    assert!(out.starts_with("b\n"), "{out}");
-    let (_, out, _) = run(&["route", "hello", "--policy", folder, "--tenant", "globex"]);
-    assert!(out.starts_with("a\n"), "{out}");
-    fs::write(directory.path().join("acme.yml"), BAD).unwrap();
-    let (code, out, _) = run(&["policy", "check", folder]);
-    assert!(
-        code == 1 && out.contains("acme.yaml and acme.yml say the same"),
-        "{out}"
-    );
-    fs::remove_file(directory.path().join("acme.yaml")).unwrap();
-    assert_eq!(run(&["policy", "check", folder]).0, 1);
-    fs::write(
-        directory.path().join("acme.yml"),
-        tenant.replace("model: b}}", "model: c}}"),
-    )
-    .unwrap();
-    assert_eq!(run(&["policy", "test", folder]).0, 1);
-}
-
 #[test]
 fn a_directory_is_served_though_a_tenants_policy_is_bad_and_not_though_everyones_is() {
     let (directory, everyones) = policy("schema: 1\ndefault: a\nmodels: [{id: a}]\n");
     let folder = directory.path().to_str().unwrap();
-    fs::write(directory.path().join("acme.yaml"), BAD).unwrap();
+    fs::write(directory.path().join("acme.yaml"), support::BAD).unwrap();
     let server = Server::start(&["--policy", folder]);
     assert!(server.word("policy").contains("policy.yaml@"), "{}", server.ready);
     drop(server);
-    fs::write(everyones, BAD).unwrap();
+    fs::write(everyones, support::BAD).unwrap();
     let (code, _, err) = run(&[
         "serve",
         "--listen",

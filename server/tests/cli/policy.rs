@@ -1,0 +1,149 @@
+//! The tools of policy authors, with good and with bad input.
+
+use std::fs;
+
+use crate::support::{BAD, EXAMPLE, files, policy, run};
+
+#[test]
+fn policy_check_and_test_fail_on_what_is_wrong_and_pass_the_example() {
+    assert_eq!(run(&["policy", "check", EXAMPLE]).0, 0);
+    assert_eq!(run(&["policy", "test", EXAMPLE]).0, 0);
+    let (_directory, path) = policy(BAD);
+    let path = path.to_str().unwrap();
+    let (code, out, _) = run(&["policy", "check", path]);
+    assert!(code == 1 && out.contains("  2 | default: missing"), "{out}");
+    let (code, out, _) = run(&["policy", "check", "--format", "json", path]);
+    let found: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, &found[0]["line"]), (1, &serde_json::json!(2)));
+    let failing = "schema: 1\ndefault: a\nmodels: [{id: a}]\ntests: [{prompt: hello, want: {model: b}}]\n";
+    let (_other, path) = policy(failing);
+    assert_eq!(run(&["policy", "test", path.to_str().unwrap()]).0, 1);
+}
+
+#[test]
+fn policy_check_and_test_go_over_all_files_of_a_directory() {
+    let (directory, _) = policy("schema: 1\ndefault: a\nmodels: [{id: a}]\n");
+    let folder = directory.path().to_str().unwrap();
+    let tenant = "schema: 1\ndefault: b\nmodels: [{id: b}]\ntests: [{prompt: hello, want: {model: b}}]\n";
+    fs::write(directory.path().join("acme.yaml"), tenant).unwrap();
+    fs::write(directory.path().join("notes.txt"), "").unwrap();
+    let (code, out, _) = run(&["policy", "check", folder]);
+    assert!(
+        code == 0 && out.contains("acme.yaml: ok") && out.contains("policy.yaml: ok"),
+        "{out}"
+    );
+    assert!(out.contains("info: \"notes.txt\" is nobody's policy"), "{out}");
+    let (code, out, _) = run(&["policy", "test", folder]);
+    assert!(code == 0 && out.contains("acme.yaml: 1 passed"), "{out}");
+    let (_, out, _) = run(&["route", "hello", "--policy", folder, "--tenant", "acme"]);
+    assert!(out.starts_with("b\n"), "{out}");
+    let (_, out, _) = run(&["route", "hello", "--policy", folder, "--tenant", "globex"]);
+    assert!(out.starts_with("a\n"), "{out}");
+    fs::write(directory.path().join("acme.yml"), BAD).unwrap();
+    let (code, out, _) = run(&["policy", "check", folder]);
+    assert!(
+        code == 1 && out.contains("acme.yaml and acme.yml say the same"),
+        "{out}"
+    );
+    fs::remove_file(directory.path().join("acme.yaml")).unwrap();
+    assert_eq!(run(&["policy", "check", folder]).0, 1);
+    fs::write(
+        directory.path().join("acme.yml"),
+        tenant.replace("model: b}}", "model: c}}"),
+    )
+    .unwrap();
+    assert_eq!(run(&["policy", "test", folder]).0, 1);
+}
+
+const SMALL: &str = "schema: 1
+default: a
+models: [{id: a}, {id: b}]
+tests: [{prompt: own, want: {model: a}}]
+";
+
+#[test]
+fn policy_test_runs_the_suite_beside_the_policy_and_those_that_are_named() {
+    let (_directory, at) = files(&[
+        ("small.yaml", SMALL),
+        (
+            "small_test.yaml",
+            "tests:\n- {prompt: one, want: {model: a}}\n- {prompt: two, want: {source: default}}\n",
+        ),
+        (
+            "more.yaml",
+            "tests: [{name: \"<three>\", prompt: three, want: {model: b, probes: [embedding]}}]\n",
+        ),
+    ]);
+    let (code, out, err) = run(&["policy", "test", &at("small.yaml")]);
+    let own = format!(
+        "{}: 1 passed, 0 failed\n{}: 2 passed, 0 failed\n",
+        at("small.yaml"),
+        at("small_test.yaml")
+    );
+    assert_eq!((code, out), (0, own), "{err}");
+    // A glob names both; that is one policy.
+    let (_, out, _) = run(&["policy", "test", &at("small.yaml"), &at("small_test.yaml")]);
+    assert_eq!(out.lines().count(), 2, "{out}");
+    let (code, out, _) = run(&["policy", "test", &at("small.yaml"), "--suite", &at("more.yaml")]);
+    assert!(
+        code == 1
+            && out.contains(&format!("{}:1: failed: <three>", at("more.yaml")))
+            && out.contains("0 passed, 1 failed"),
+        "{out}"
+    );
+    let junit = [
+        "policy",
+        "test",
+        &at("small.yaml"),
+        "--suite",
+        &at("more.yaml"),
+        "--format",
+        "junit",
+    ];
+    let (code, out, _) = run(&junit);
+    assert!(
+        code == 1
+            && out.contains(r#"tests="4" skipped="0" failures="1""#)
+            && out.contains("&lt;three&gt;")
+            && out.contains("model: wanted `b`, got `a`; probes: wanted"),
+        "{out}"
+    );
+    let json = ["policy", "test", &at("small.yaml"), "--format", "json"];
+    let rows: serde_json::Value = serde_json::from_str(&run(&json).1).unwrap();
+    assert_eq!(
+        (rows.as_array().unwrap().len(), &rows[1]["line"]),
+        (3, &serde_json::json!(2))
+    );
+}
+
+#[test]
+fn a_bad_suite_is_reported_in_full_and_what_cannot_be_read_is_exit_code_2() {
+    let (_directory, at) = files(&[
+        ("small.yaml", SMALL),
+        (
+            "small_test.yml",
+            "tests:\n- {prompt: one, want: {model: c}}\n- {want: {}}\n",
+        ),
+        ("bad.yaml", BAD),
+    ]);
+    let (code, out, err) = run(&["policy", "test", &at("small.yaml"), &at("bad.yaml")]);
+    assert!(code == 1 && out.contains("1 passed"), "{out}");
+    for wanted in [
+        format!(
+            "{}:2:31: error: tests[0].want.model: unknown model `c`",
+            at("small_test.yml")
+        ),
+        format!("{}:3:3: error: tests[1]: exactly one of", at("small_test.yml")),
+        format!("{}:2:10: error: default: unknown model", at("bad.yaml")),
+    ] {
+        assert!(err.contains(&wanted), "{wanted}\n{err}");
+    }
+    for args in [
+        vec!["policy", "test", "/nowhere.yaml"],
+        vec!["policy", "check", "/nowhere.yaml"],
+        vec!["policy", "test", EXAMPLE, "--suite", "/nowhere.yaml"],
+    ] {
+        let (code, _, err) = run(&args);
+        assert!(code == 2 && err.contains("/nowhere.yaml"), "{err}");
+    }
+}
