@@ -55,7 +55,7 @@ pub fn run_tests(snapshot: &Snapshot, tests: &[PolicyTest]) -> TestReport {
 }
 
 fn run_one(snapshot: &Snapshot, test: &PolicyTest) -> TestResult {
-    let conversation = conversation_of(test);
+    let conversation = conversation_of(&test.messages);
     let bytes = conversation
         .messages
         .iter()
@@ -81,7 +81,8 @@ fn run_one(snapshot: &Snapshot, test: &PolicyTest) -> TestResult {
     }
 }
 
-fn conversation_of(test: &PolicyTest) -> Conversation {
+/// The conversation of (role, text) pairs, as tests and files of requests have them.
+pub(crate) fn conversation_of(messages: &[(String, String)]) -> Conversation {
     let message = |(role, content): &(String, String)| {
         let role = match role.as_str() {
             "system" => Role::System,
@@ -97,7 +98,7 @@ fn conversation_of(test: &PolicyTest) -> Conversation {
         }
     };
     Conversation {
-        messages: test.messages.iter().map(message).collect(),
+        messages: messages.iter().map(message).collect(),
     }
 }
 

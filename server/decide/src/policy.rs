@@ -14,6 +14,7 @@ mod lint;
 mod load;
 mod lower;
 mod place;
+mod requests;
 mod scalar;
 mod shape;
 mod suite;
@@ -30,6 +31,7 @@ use crate::shadow::Shadow;
 
 pub use inline::{InlineRoute, MOST_BYTES, MOST_ROUTES};
 pub use load::{Loaded, checksum, load};
+pub use requests::{RequestLine, load_requests};
 pub use shape::json_schema;
 pub use suite::load_suite;
 

@@ -2,7 +2,9 @@
 //! each command has a file below. Exit codes: 0 fine, 1 the policy is not, 2 a file cannot be read.
 
 mod check;
+mod diff;
 mod files;
+mod requests;
 mod suites;
 
 use std::fmt::Write;
@@ -11,7 +13,6 @@ use std::process::ExitCode;
 
 use clap::{Subcommand, ValueEnum};
 use signalbox_decide::Diagnostic;
-use signalbox_decide::policy::diff::{Changes, diff};
 use signalbox_decide::policy::json_schema;
 
 use crate::cli::{BadInput, print};
@@ -50,13 +51,11 @@ pub enum PolicyCommand {
     },
     /// Print the JSON Schema of policy files, for editors.
     Schema,
-    /// Print which models, routes and rules differ between two policies.
-    Diff {
-        /// The policy before.
-        old: PathBuf,
-        /// The policy after.
-        new: PathBuf,
-    },
+    /// Print which models, routes and rules differ between two policies, and which decisions on a file of requests.
+    ///
+    /// A decision changes with its model, route, rule, plan or refusal. Exit codes: 0 no decision changes (without
+    /// --requests always), 1 some do, 2 a file cannot be read or has errors.
+    Diff(diff::DiffArgs),
 }
 
 /// How results are printed.
@@ -89,7 +88,7 @@ pub fn run(command: PolicyCommand) -> anyhow::Result<ExitCode> {
             print(&format!("{}\n", serde_json::to_string_pretty(&json_schema())?))?;
             Ok(ExitCode::SUCCESS)
         }
-        PolicyCommand::Diff { old, new } => changes(&old, &new),
+        PolicyCommand::Diff(args) => diff::run(&args),
     }
 }
 
@@ -117,6 +116,16 @@ pub(super) fn compile(compiler: &Compiler, file: &Path) -> anyhow::Result<Compil
         bytes,
         snapshot,
         diagnostics,
+    })
+}
+
+/// Compiles a file whose policy is needed to go on: one with errors is exit code 2, as one that cannot be read.
+fn usable(compiler: &Compiler, file: &Path) -> anyhow::Result<Snapshot> {
+    let mut compiled = compile(compiler, file)?;
+    let snapshot = compiled.snapshot.take();
+    snapshot.ok_or_else(|| {
+        let rendered = render(file, &compiled);
+        BadInput(format!("{rendered}{}: the policy has errors", file.display())).into()
     })
 }
 
@@ -151,46 +160,4 @@ fn render_found(file: &Path, bytes: &[u8], diagnostics: &[Diagnostic]) -> String
         }
     }
     text
-}
-
-fn changes(old: &Path, new: &Path) -> anyhow::Result<ExitCode> {
-    let compiler = Compiler::new()?;
-    let mut policies = Vec::new();
-    for file in [old, new] {
-        let compiled = compile(&compiler, file)?;
-        let Some(snapshot) = compiled.snapshot else {
-            anyhow::bail!(
-                "{}{}: the policy has errors",
-                render(file, &compiled),
-                file.display()
-            );
-        };
-        policies.push(snapshot.policy);
-    }
-    let diff = diff(&policies[0], &policies[1]);
-    let mut text = String::new();
-    for (
-        what,
-        Changes {
-            added,
-            removed,
-            changed,
-        },
-    ) in [
-        ("model", diff.models),
-        ("route", diff.routes),
-        ("rule", diff.rules),
-    ] {
-        for (sign, names) in [('+', added), ('-', removed), ('~', changed)] {
-            for name in names {
-                let _ = writeln!(text, "{sign} {what} {name}");
-            }
-        }
-    }
-    print(if text.is_empty() {
-        "no difference in models, routes and rules\n"
-    } else {
-        &text
-    })?;
-    Ok(ExitCode::SUCCESS)
 }

@@ -147,3 +147,86 @@ fn a_bad_suite_is_reported_in_full_and_what_cannot_be_read_is_exit_code_2() {
         assert!(code == 2 && err.contains("/nowhere.yaml"), "{err}");
     }
 }
+
+const OTHERWISE: &str = "schema: 1
+default: a
+models: [{id: a}, {id: b}, {id: c}]
+rules:
+- {name: pro, when: 'caller.tier == \"pro\"', use: {model: b}}
+- {name: closed, when: 'caller.tenant == \"acme\"', deny: not here}
+";
+
+const REQUESTS: &str = r#"{"prompt": "secret one"}
+{"prompt": "secret two", "request": {"tier": "pro"}}
+
+{"messages": [{"role": "user", "content": "secret three"}], "request": {"tier": "pro"}}
+{"prompt": "secret four", "request": {"tenant": "acme"}, "route": "other"}
+"#;
+
+#[test]
+fn policy_diff_groups_the_decisions_that_change_and_says_why() {
+    let (_directory, at) = files(&[
+        ("old.yaml", SMALL),
+        ("new.yaml", OTHERWISE),
+        ("requests.jsonl", REQUESTS),
+    ]);
+    let (old, new, requests) = (at("old.yaml"), at("new.yaml"), at("requests.jsonl"));
+    let diff = ["policy", "diff", &old, &new, "--requests", &requests];
+    let (code, out, err) = run(&diff);
+    let wanted = "+ model c
++ rule pro
++ rule closed
+
+3 of 4 decisions change
+2 x model a -> b; rule none -> pro (lines 2, 4)
+    before: the policy has no routes, so its default decides; `a` is its only model
+    after:  rule `pro` matches; `b` is its only model
+1 x model a -> none; rule none -> closed; refused none -> DENIED_BY_RULE (line 5)
+    before: the policy has no routes, so its default decides; `a` is its only model
+    after:  not here (rule `closed`)
+";
+    assert_eq!((code, out.as_str()), (1, wanted), "{err}");
+    let (_, out, _) = run(&[&diff[..], &["--show-prompts"]].concat());
+    assert!(out.contains("          4 | secret three\n"), "{out}");
+    let (code, out, _) = run(&[&diff[..], &["--format", "json"]].concat());
+    assert!(code == 1 && !out.contains("secret"), "{out}");
+    let found: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((&found["requests"], &found["changed"]), (&4.into(), &3.into()));
+    assert_eq!(found["groups"][0]["lines"], serde_json::json!([2, 4]));
+    assert_eq!(found["groups"][1]["after"]["refused"], "DENIED_BY_RULE");
+    assert_eq!(found["policy"]["models"]["added"], serde_json::json!(["c"]));
+    let (code, out, _) = run(&["policy", "diff", &old, &old, "--requests", &requests]);
+    assert!(code == 0 && out.ends_with("\n0 of 4 decisions change\n"), "{out}");
+    assert_eq!(run(&["policy", "diff", &old, &new]).0, 0);
+}
+
+#[test]
+fn policy_diff_refuses_what_it_cannot_use_with_exit_code_2_and_all_problems() {
+    let bad = "{\"prompt\": \"secret\", \"tier\": 1}\n{\"prompt\"\n{\"prompt\": \"x\"}\n{\"request\": {}}\n";
+    let (_directory, at) = files(&[("small.yaml", SMALL), ("bad.yaml", BAD), ("bad.jsonl", bad)]);
+    let (small, requests) = (at("small.yaml"), at("bad.jsonl"));
+    let (code, _, err) = run(&["policy", "diff", &small, &small, "--requests", &requests]);
+    for wanted in [
+        ":1:1: error: tier: there is no key",
+        ":2:9: error: not JSON",
+        ":4:1: error: exactly one of",
+    ] {
+        assert!(
+            code == 2 && err.contains(&format!("{requests}{wanted}")),
+            "{wanted}\n{err}"
+        );
+    }
+    assert!(!err.contains("secret"), "{err}");
+    for args in [
+        [&small, &at("bad.yaml")],
+        [&small, &at("none.yaml")],
+        [&at("none.yaml"), &small],
+    ] {
+        assert_eq!(run(&["policy", "diff", args[0], args[1]]).0, 2);
+    }
+    assert_eq!(
+        run(&["policy", "diff", &small, &small, "--requests", &at("none.jsonl")]).0,
+        2
+    );
+    assert_eq!(run(&["policy", "diff", &small, &small, "--show-prompts"]).0, 2);
+}

@@ -38,7 +38,7 @@ pub(crate) fn policy(text: &str) -> (tempfile::TempDir, PathBuf) {
 }
 
 /// Files in a new directory, and its path.
-pub(crate) fn files(files: &[(&str, &str)]) -> (tempfile::TempDir, impl Fn(&str) -> String) {
+pub(crate) fn files(files: &[(&str, &str)]) -> (tempfile::TempDir, impl Fn(&str) -> String + use<>) {
     let directory = tempfile::tempdir().unwrap();
     for (name, text) in files {
         fs::write(directory.path().join(name), text).unwrap();

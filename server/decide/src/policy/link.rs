@@ -85,6 +85,14 @@ pub(super) fn link_tests(names: &Draft, tests: &[DraftTest], report: &mut Report
     tests.iter().map(|test| linker.test(test)).collect()
 }
 
+/// Reports routes that are not among `names`.
+pub(super) fn link_routes_named(names: &Draft, routes: &[Name], report: &mut Report) {
+    let mut linker = Linker::new(names, report);
+    for route in routes {
+        linker.route_index(route);
+    }
+}
+
 /// The file's profiles, then the built-in ones that it does not redefine.
 pub(super) fn all_profiles(mut own: Vec<Profile>) -> Vec<Profile> {
     for builtin in builtin_profiles() {

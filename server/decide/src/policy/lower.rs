@@ -20,7 +20,7 @@ use crate::query::{Objective, Weights};
 use crate::shadow::Shadow;
 
 pub(super) use models::model;
-pub(super) use testing::test;
+pub(super) use testing::{asked, test};
 
 /// Reads a policy in our own format.
 pub(super) fn lower(root: &Node, report: &mut Report) -> Draft {

@@ -29,7 +29,9 @@ pub(super) use plan::{CASCADE, ENSEMBLE, PLAN, SPECULATIVE, TOOL_THEN_MODEL};
 pub(super) use routing::{CACHE, DOMAIN, EVIDENCE, OTHER, POLICY, PROFILE, ROUTE, WEIGHTS};
 pub(super) use rules::{RULE, SET, USE};
 pub(super) use shadow::SHADOW;
-pub(super) use testing::{ATTEMPT, MESSAGE, PREFERENCES, REQUEST, REQUIREMENTS, SUITE, TEST, WANT};
+pub(super) use testing::{
+    ATTEMPT, MESSAGE, PREFERENCES, REQUEST, REQUEST_LINE, REQUIREMENTS, SUITE, TEST, WANT,
+};
 
 /// What a value may be.
 pub(super) enum Kind {

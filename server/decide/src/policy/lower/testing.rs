@@ -13,24 +13,7 @@ const NAME_LENGTH: usize = 60;
 
 /// One test with its request and what is wanted.
 pub(in crate::policy) fn test(fields: &Fields<'_>, report: &mut Report) -> DraftTest {
-    let mut messages: Vec<(String, String)> = Vec::new();
-    if let Some(prompt) = fields.text("prompt") {
-        messages.push(("user".into(), prompt));
-    }
-    for message in fields.objects("messages", &shape::MESSAGE) {
-        if let (Some(role), Some(content)) = (message.text("role"), message.text("content")) {
-            messages.push((role, content));
-        }
-    }
-    let mut query = match fields.object("request", &shape::REQUEST) {
-        Some(request) => request_of(&request, report),
-        None => Query::default(),
-    };
-    query.read_cache = true;
-    query.turns = u32::try_from(messages.len()).unwrap_or(u32::MAX);
-    if query.input_tokens == 0 {
-        query.input_tokens = estimate_tokens(messages.iter().map(|(_, content)| (content.len(), 0)));
-    }
+    let (messages, query) = asked(fields, report);
     let begin = messages
         .iter()
         .rev()
@@ -57,6 +40,29 @@ pub(in crate::policy) fn test(fields: &Fields<'_>, report: &mut Report) -> Draft
         },
         wanted,
     }
+}
+
+/// The conversation as (role, text), and the request's facts, those of the conversation filled in.
+pub(in crate::policy) fn asked(fields: &Fields<'_>, report: &mut Report) -> (Vec<(String, String)>, Query) {
+    let mut messages: Vec<(String, String)> = Vec::new();
+    if let Some(prompt) = fields.text("prompt") {
+        messages.push(("user".into(), prompt));
+    }
+    for message in fields.objects("messages", &shape::MESSAGE) {
+        if let (Some(role), Some(content)) = (message.text("role"), message.text("content")) {
+            messages.push((role, content));
+        }
+    }
+    let mut query = match fields.object("request", &shape::REQUEST) {
+        Some(request) => request_of(&request, report),
+        None => Query::default(),
+    };
+    query.read_cache = true;
+    query.turns = u32::try_from(messages.len()).unwrap_or(u32::MAX);
+    if query.input_tokens == 0 {
+        query.input_tokens = estimate_tokens(messages.iter().map(|(_, content)| (content.len(), 0)));
+    }
+    (messages, query)
 }
 
 fn request_of(fields: &Fields<'_>, report: &mut Report) -> Query {

@@ -3,7 +3,8 @@
 use super::health::MODEL_HEALTH;
 use super::routing::{OBJECTIVE, WEIGHTS};
 use super::{
-    FILLED, ID, Kind, NAME, Object, SHARE, TOKENS, Text, Word, list, object, optional, required, some, word,
+    FILLED, Field, ID, Kind, NAME, Object, SHARE, TOKENS, Text, Word, exactly_one, list, object, optional,
+    required, some, word,
 };
 
 pub(in crate::policy) static MESSAGE: Object = object(
@@ -199,6 +200,10 @@ const PROBES: &[Word] = &[
     word("health", "What do reported outcomes say of the models?"),
 ];
 
+const PROMPT: Field = optional("prompt", "A conversation of one user turn.", FILLED);
+const MESSAGES: Field = optional("messages", "A conversation.", some(&MESSAGE_ITEM));
+const REQUEST_FIELD: Field = optional("request", "The rest of the request.", Kind::Object(&REQUEST));
+
 pub(in crate::policy) static TEST: Object = Object {
     one_of: &["prompt", "messages"],
     ..object(
@@ -206,9 +211,9 @@ pub(in crate::policy) static TEST: Object = Object {
         "A request and what should come out.",
         &[
             optional("name", "Shown in reports.", FILLED),
-            optional("prompt", "A conversation of one user turn.", FILLED),
-            optional("messages", "A conversation.", some(&MESSAGE_ITEM)),
-            optional("request", "The rest of the request.", Kind::Object(&REQUEST)),
+            PROMPT,
+            MESSAGES,
+            REQUEST_FIELD,
             optional(
                 "health",
                 "What reported outcomes say of models when the request comes, by id; the rest are well.",
@@ -218,6 +223,24 @@ pub(in crate::policy) static TEST: Object = Object {
         ],
     )
 };
+
+pub(in crate::policy) static REQUEST_LINE: Object = exactly_one(
+    object(
+        "request_line",
+        "A request in a file of them.",
+        &[
+            PROMPT,
+            MESSAGES,
+            REQUEST_FIELD,
+            optional(
+                "route",
+                "Name of the route that is wanted, or `other` for none.",
+                FILLED,
+            ),
+        ],
+    ),
+    &["prompt", "messages"],
+);
 
 pub(in crate::policy) static SUITE: Object = object(
     "suite",
