@@ -29,6 +29,7 @@ use crate::query::{Objective, Weights};
 use crate::rule::Rules;
 use crate::shadow::Shadow;
 
+pub use import::{Foreign, import};
 pub use inline::{InlineRoute, MOST_BYTES, MOST_ROUTES};
 pub use load::{Loaded, checksum, load};
 pub use requests::{RequestLine, load_requests};

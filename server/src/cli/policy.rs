@@ -4,6 +4,7 @@
 mod check;
 mod diff;
 mod files;
+mod import;
 mod requests;
 mod suites;
 
@@ -56,6 +57,17 @@ pub enum PolicyCommand {
     /// A decision changes with its model, route, rule, plan or refusal. Exit codes: 0 no decision changes (without
     /// --requests always), 1 some do, 2 a file cannot be read or has errors.
     Diff(diff::DiffArgs),
+    /// Print another product's file in our own format: the same decisions, with comments. What was ignored is said on
+    /// standard error.
+    ///
+    /// Exit codes: 0 imported, 1 the file has errors or another format, 2 it cannot be read.
+    Import {
+        /// Whose file it is.
+        #[arg(value_enum)]
+        from: import::From,
+        /// The file.
+        file: PathBuf,
+    },
 }
 
 /// How results are printed.
@@ -89,6 +101,7 @@ pub fn run(command: PolicyCommand) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         PolicyCommand::Diff(args) => diff::run(&args),
+        PolicyCommand::Import { from, file } => import::run(from, &file),
     }
 }
 
@@ -145,6 +158,7 @@ fn render_found(file: &Path, bytes: &[u8], diagnostics: &[Diagnostic]) -> String
         if let Some(line) = (found.line as usize)
             .checked_sub(1)
             .and_then(|index| lines.get(index))
+            .filter(|line| !holds_a_key(line))
         {
             let before: String = line
                 .chars()
@@ -160,4 +174,9 @@ fn render_found(file: &Path, bytes: &[u8], diagnostics: &[Diagnostic]) -> String
         }
     }
     text
+}
+
+/// Whether a line of another product's file may hold an access key: those are nowhere printed.
+fn holds_a_key(line: &str) -> bool {
+    line.contains("access_key")
 }

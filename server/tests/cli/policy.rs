@@ -230,3 +230,67 @@ fn policy_diff_refuses_what_it_cannot_use_with_exit_code_2_and_all_problems() {
     );
     assert_eq!(run(&["policy", "diff", &small, &small, "--show-prompts"]).0, 2);
 }
+
+fn fixture(name: &str) -> String {
+    format!("{}/decide/fixtures/policies/{name}", env!("CARGO_MANIFEST_DIR"))
+}
+
+#[test]
+fn an_imported_file_decides_every_request_as_the_file_itself_does() {
+    let requests = "{\"prompt\": \"write a python function that parses dates\"}
+{\"prompt\": \"explain what this code does: fn main() {}\"}
+{\"prompt\": \"a poem about the sea\"}
+{\"prompt\": \"hello\", \"request\": {\"profile\": \"fast\"}}
+{\"prompt\": \"hello\", \"request\": {\"requirements\": {\"modalities\": [\"image\"]}}}
+{\"prompt\": \"hello\", \"request\": {\"preferences\": {\"families\": [\"gemma\"]}}}
+";
+    for (from, name) in [
+        ("plano", "plano-hybrid.yaml"),
+        ("plano", "plano-v0.4-top-level.yaml"),
+        ("ollm", "ollm.yaml"),
+    ] {
+        let (code, text, err) = run(&["policy", "import", from, &fixture(name)]);
+        assert!(code == 0 && text.starts_with("# Written by"), "{err}");
+        let (_directory, at) = files(&[("ours.yaml", &text), ("requests.jsonl", requests)]);
+        let (ours, requests) = (at("ours.yaml"), at("requests.jsonl"));
+        let (code, out, err) = run(&["policy", "diff", &fixture(name), &ours, "--requests", &requests]);
+        assert!(
+            code == 0 && out.contains("0 of 6 decisions change"),
+            "{name}: {out}{err}"
+        );
+        assert_eq!(run(&["policy", "check", &ours]).0, 0);
+    }
+}
+
+#[test]
+fn policy_import_says_what_it_ignores_and_never_shows_an_access_key() {
+    let text = "model_providers:
+  - {model: openai/gpt-5, access_key: sk-secret}
+  - model: groq/*
+    access_key: sk-secret
+listeners: []
+";
+    let (_directory, path) = policy(text);
+    let path = path.to_str().unwrap();
+    let (code, out, err) = run(&["policy", "import", "plano", path]);
+    assert!(code == 0 && out.contains("- id: openai/gpt-5"), "{out}");
+    for wanted in [
+        "info: model_providers[0].access_key",
+        "warning: model_providers[1].model",
+        "listeners",
+    ] {
+        assert!(err.contains(wanted), "{wanted}\n{err}");
+    }
+    let (code, checked, _) = run(&["policy", "check", path]);
+    assert!(
+        code == 0 && !format!("{out}{err}{checked}").contains("sk-secret"),
+        "{checked}"
+    );
+    let (code, out, err) = run(&["policy", "import", "ollm", path]);
+    assert!(
+        code == 1 && out.is_empty() && err.contains("not a configuration of oLLM"),
+        "{err}"
+    );
+    assert_eq!(run(&["policy", "import", "plano", "/nowhere.yaml"]).0, 2);
+    assert_eq!(run(&["policy", "import", "nginx", path]).0, 2);
+}

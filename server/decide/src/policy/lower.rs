@@ -43,6 +43,7 @@ pub(super) fn lower(root: &Node, report: &mut Report) -> Draft {
             .object("weights", &shape::WEIGHTS)
             .and_then(|fields| weights(&fields, report)),
         expected_output_tokens: file.integer("expected_output_tokens"),
+        prefer_families: file.texts("prefer_families"),
         ..Draft::default()
     };
     if file.get("models").is_none() && !file.is_empty() {

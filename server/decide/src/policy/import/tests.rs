@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::policy::{Policy, load};
+use crate::policy::{Foreign, Policy, import, load};
 
 /// A policy in a few lines, with what was said about it.
 fn summary(text: &[u8]) -> String {
@@ -149,4 +149,120 @@ fn the_default_is_of_the_preferred_family_and_fits_the_profile() {
         "mixtral:8x7b"
     );
     assert_eq!(of("routing: {profile: code}"), "qwen2.5-coder:7b");
+}
+
+/// What is imported, loaded.
+fn imported(bytes: &[u8], from: Foreign) -> (Policy, String) {
+    let (text, _) = import(bytes, from).unwrap();
+    match load(text.as_bytes()) {
+        Ok(loaded) => (loaded.policy, text),
+        Err(found) => panic!("{found:#?}\n{text}"),
+    }
+}
+
+#[test]
+fn an_imported_file_loads_as_the_same_policy() {
+    let folder = format!("{}/fixtures/policies", env!("CARGO_MANIFEST_DIR"));
+    let mut checked = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let from = match path.file_name().unwrap().to_str().unwrap() {
+            "ollm.yaml" => Foreign::Ollm,
+            name if name.starts_with("plano-") => Foreign::Plano,
+            _ => continue,
+        };
+        let bytes = std::fs::read(&path).unwrap();
+        let (policy, _) = imported(&bytes, from);
+        let checksum = policy.checksum.clone();
+        let loaded = load(&bytes).unwrap().policy;
+        assert_eq!(policy, Policy { checksum, ..loaded }, "{}", path.display());
+        checked += 1;
+    }
+    assert!(checked >= 6, "{checked}");
+}
+
+#[test]
+fn an_imported_file_reads_well() {
+    let path = format!(
+        "{}/fixtures/policies/plano-v0.4-top-level.yaml",
+        env!("CARGO_MANIFEST_DIR")
+    );
+    insta::assert_snapshot!(import(&std::fs::read(path).unwrap(), Foreign::Plano).unwrap().0);
+}
+
+#[test]
+fn names_that_yaml_would_take_for_something_else_survive_the_import() {
+    let odd = [
+        "true",
+        "null",
+        "~",
+        "0x1f",
+        "1e3",
+        "a: b",
+        "a #b",
+        "- x",
+        "[x]",
+        "it's",
+        "say \\\"x\\\"",
+        "ünï ✓",
+        "tab\\t x",
+        "a\\u2028b",
+        "\\u0085 \\x7f",
+        "{x}",
+        "*x",
+        "&x",
+        "!x",
+        "|",
+        ">",
+        "%x",
+        "@x",
+        "`x`",
+        " x ",
+        "x:",
+        "?",
+        "a\\nb\\n\\n c ",
+    ];
+    for (at, text) in odd.iter().enumerate() {
+        let file = format!(
+            "model_providers: [{{model: a/b}}]\nrouting_preferences: [{{name: r{at}, description: \"{text}\", models: [b]}}]"
+        );
+        let (policy, _) = imported(file.as_bytes(), Foreign::Plano);
+        assert_eq!(
+            policy.routes,
+            load(file.as_bytes()).unwrap().policy.routes,
+            "{text}"
+        );
+    }
+    let names = "model_providers: [{model: 'yes: no'}, {model: '123'}]\nmodel_aliases: {'null': {target: '123'}, 'a: b': {target: '123'}}";
+    let (policy, text) = imported(names.as_bytes(), Foreign::Plano);
+    assert_eq!(
+        (policy.models[1].id.as_str(), policy.aliases.len()),
+        ("123", 2),
+        "{text}"
+    );
+}
+
+#[test]
+fn access_keys_are_not_imported() {
+    let text = b"model_providers: [{model: openai/gpt-5, access_key: sk-secret-1, base_url: 'https://sk-secret-1@x'}]";
+    let (written, remarks) = import(text, Foreign::Plano).unwrap();
+    assert!(!format!("{written}{remarks:?}").contains("sk-secret-1"));
+    assert!(remarks.iter().any(|remark| remark.code == "ignored"));
+}
+
+#[test]
+fn only_the_format_that_was_named_is_imported() {
+    for (text, from) in [
+        ("routing: {profile: general}", Foreign::Plano),
+        ("model_providers: [{model: a}]", Foreign::Ollm),
+        ("schema: 1\ndefault: a\nmodels: [{id: a}]", Foreign::Ollm),
+        ("x: 1", Foreign::Plano),
+    ] {
+        let found = import(text.as_bytes(), from).unwrap_err();
+        assert_eq!((found.len(), found[0].code), (1, "wrong-format"), "{text}");
+    }
+    // What is wrong with the file itself is reported as when it is loaded.
+    let bad = b"routing: {profile: genral}";
+    let errors = import(bad, Foreign::Ollm).unwrap_err();
+    assert_eq!(errors, load(bad).unwrap_err());
 }

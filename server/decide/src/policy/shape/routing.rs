@@ -238,6 +238,11 @@ pub(in crate::policy) static POLICY: Object = object(
             "The profile tried before `default` when no route fits.",
             NAME,
         ),
+        optional(
+            "prefer_families",
+            "Families of models, most wanted first, where neither request nor profile says.",
+            list(&FILLED),
+        ),
         optional("profiles", "Profiles of your own, in order.", list(&PROFILE_ITEM)),
         optional("domains", "Groups of routes.", list(&DOMAIN_ITEM)),
         optional(
