@@ -106,7 +106,7 @@ impl Share {
         self.all += 1;
     }
 
-    fn of(items: impl IntoIterator<Item = bool>) -> Self {
+    pub(crate) fn of(items: impl IntoIterator<Item = bool>) -> Self {
         let mut share = Share::default();
         items.into_iter().for_each(|right| share.add(right));
         share

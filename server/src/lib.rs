@@ -16,4 +16,5 @@ pub mod metrics;
 pub mod policy_test;
 pub mod serve;
 pub mod store;
+pub mod suggest;
 pub mod watcher;

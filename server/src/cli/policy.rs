@@ -6,6 +6,7 @@ mod diff;
 mod files;
 mod import;
 mod requests;
+mod suggest;
 mod suites;
 
 use std::fmt::Write;
@@ -68,6 +69,11 @@ pub enum PolicyCommand {
         /// The file.
         file: PathBuf,
     },
+    /// Print what a file of requests suggests: routes that never win, prompts that fall to the default or are a near
+    /// thing, and, where lines name the wanted `route`, routes that are confused and examples worth adding.
+    ///
+    /// Exit codes: 0 done, 2 a file cannot be read or has errors.
+    Suggest(suggest::SuggestArgs),
 }
 
 /// How results are printed.
@@ -101,6 +107,7 @@ pub fn run(command: PolicyCommand) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         PolicyCommand::Diff(args) => diff::run(&args),
+        PolicyCommand::Suggest(args) => suggest::run(&args),
         PolicyCommand::Import { from, file } => import::run(from, &file),
     }
 }

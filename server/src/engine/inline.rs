@@ -143,7 +143,7 @@ impl InlineRoutes {
         let task = tokio::spawn(async move {
             // The semaphore is never closed, so there is always a turn.
             let _turn = turns.acquire_owned().await;
-            let compiled = tokio::task::spawn_blocking(move || Arc::new(base.with_inline(policy, identity)));
+            let compiled = tokio::task::spawn_blocking(move || Arc::new(base.with_routes(policy, identity)));
             let compiled = compiled.await.ok();
             let mut sets = lock(&sets);
             sets.begun.remove(&identity);

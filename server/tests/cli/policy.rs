@@ -294,3 +294,60 @@ listeners: []
     assert_eq!(run(&["policy", "import", "plano", "/nowhere.yaml"]).0, 2);
     assert_eq!(run(&["policy", "import", "nginx", path]).0, 2);
 }
+
+#[test]
+fn policy_suggest_names_lines_and_measures_examples_on_the_other_half() {
+    let line = |text: &str, route: &str| format!("{{\"prompt\": \"{text}\", \"route\": \"{route}\"}}\n");
+    let mut text =
+        line("thanks, bye", "other") + &line("write a python function that parses dates", "code_generation");
+    for topic in [
+        "rain",
+        "autumn",
+        "my cat",
+        "the sea",
+        "a lost key",
+        "two brothers",
+    ] {
+        text += &line(&format!("verses on {topic}, please, secret"), "math");
+    }
+    let (_directory, at) = files(&[
+        ("requests.jsonl", &text),
+        ("bad.jsonl", &line("x", "no_such_route")),
+        ("bad.yaml", BAD),
+    ]);
+    let (requests, bad) = (at("requests.jsonl"), at("bad.jsonl"));
+    let suggest = ["policy", "suggest", EXAMPLE, "--requests", &requests];
+    let (code, out, err) = run(&suggest);
+    assert!(code == 0 && !out.contains("secret"), "{out}{err}");
+    for wanted in [
+        "routes that never win: ",
+        "right: ",
+        "math is taken for ",
+        "  math: line",
+        "all of them together, on the other half: ",
+    ] {
+        assert!(out.contains(wanted), "{wanted}\n{out}");
+    }
+    assert!(
+        run(&[&suggest[..], &["--show-prompts"]].concat())
+            .1
+            .contains("secret")
+    );
+    let (code, out, _) = run(&[&suggest[..], &["--format", "json"]].concat());
+    let found: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(
+        (code, &found["requests"], &found["labelled"]["n"]),
+        (0, &8.into(), &8.into())
+    );
+    assert!(!out.contains("secret") && found["held_out"]["n"] == 3, "{out}");
+    let (code, _, err) = run(&["policy", "suggest", EXAMPLE, "--requests", &bad]);
+    assert!(
+        code == 2 && err.contains(":1:1: error: route: unknown route `no_such_route`"),
+        "{err}"
+    );
+    assert_eq!(
+        run(&["policy", "suggest", &at("bad.yaml"), "--requests", &requests]).0,
+        2
+    );
+    assert_eq!(run(&["policy", "suggest", EXAMPLE]).0, 2);
+}

@@ -79,7 +79,7 @@ async fn the_least_recently_used_set_makes_room() {
     let (base, small) = (base(POLICY), small());
     let mut sets = Sets::default();
     let policy = base.policy.with_inline(&described("poems", &small)).unwrap();
-    let snapshot = Arc::new(base.with_inline(policy, [0; 32]));
+    let snapshot = Arc::new(base.with_routes(policy, [0; 32]));
     let key = |n: usize| *blake3::hash(&n.to_le_bytes()).as_bytes();
     for n in 0..KEPT {
         sets.keep(key(n), snapshot.clone());
