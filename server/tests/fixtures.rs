@@ -1,6 +1,8 @@
 //! The fixtures of every method of routing, run as `signalbox policy test` runs them. Each states what its method decides
 //! and what it asks for; none may be doubtful.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
