@@ -214,7 +214,6 @@ fn healthcheck_fails_where_nobody_listens() {
 }
 
 #[test]
-#[test]
 fn a_directory_is_served_though_a_tenants_policy_is_bad_and_not_though_everyones_is() {
     let (directory, everyones) = policy("schema: 1\ndefault: a\nmodels: [{id: a}]\n");
     let folder = directory.path().to_str().unwrap();
