@@ -5,6 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use signalbox_decide::policy::load_suite;
 use signalbox_server::policy_test::{self, TestReport};
 use signalbox_server::store::Compiler;
 
@@ -16,29 +17,46 @@ fn text(name: &str) -> String {
     fs::read_to_string(folder().join(name)).unwrap()
 }
 
-/// Runs a text as if it stood in the examples' folder.
+/// The policies below the examples' folder, those of tenants too.
+fn names() -> Vec<String> {
+    let of = |below: &str| {
+        let files = fs::read_dir(folder().join(below)).unwrap();
+        files
+            .map(|file| below.to_owned() + file.unwrap().file_name().to_str().unwrap())
+            .filter(|name| name.ends_with(".yaml") && !name.ends_with("_test.yaml"))
+            .collect::<Vec<_>>()
+    };
+    let mut names = [of(""), of("tenants/")].concat();
+    names.sort();
+    names
+}
+
+/// Runs the tests of a text as if it stood in the examples' folder, and those of the suite beside it.
 fn tested(compiler: &Compiler, name: &str, text: &str) -> TestReport {
     let source = folder().join(name);
     let (snapshot, _) = compiler
         .compile(text.as_bytes(), &source.display().to_string(), None)
         .unwrap_or_else(|found| panic!("{name}: {found:#?}"));
-    policy_test::run(&snapshot)
+    let mut report = policy_test::run(&snapshot);
+    if let Ok(suite) = fs::read(folder().join(name.replace(".yaml", "_test.yaml"))) {
+        let tests = load_suite(&suite, &snapshot.policy).unwrap_or_else(|found| panic!("{name}: {found:#?}"));
+        report
+            .results
+            .extend(policy_test::run_tests(&snapshot, &tests).results);
+    }
+    report
 }
 
 #[test]
 fn the_tests_of_every_example_pass() {
     let compiler = Compiler::new().unwrap();
-    let mut names: Vec<String> = fs::read_dir(folder())
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .filter(|name| name.ends_with(".yaml"))
-        .collect();
-    names.sort();
+    let names = names();
+    assert!(names.len() > 14, "{names:?}");
     for name in names {
         let report = tested(&compiler, &name, &text(&name));
         let failed: Vec<_> = report.results.iter().filter(|r| !r.failures.is_empty()).collect();
         assert!(failed.is_empty(), "{name}: {failed:#?}");
-        assert!(report.passed() > 0, "{name} has no tests");
+        assert!(report.passed() > 1, "{name} has too few tests");
     }
 }
 
@@ -130,6 +148,30 @@ const SWITCHED_OFF: &[(&str, &str, &str)] = &[
         "plans.yaml",
         "plan: {tool_then_model: {tool: inventory_lookup}}",
         "plan: single",
+    ),
+    ("plano-hybrid.yaml", "{target: gpt-5-mini}", "{target: gpt-5}"),
+    ("plano-hybrid.yaml", "    default: true\n", ""),
+    (
+        "plano-hybrid.yaml",
+        "mathematical proofs, logic and problems of many steps",
+        "writing poems and stories",
+    ),
+    ("ollm-profiles.yaml", "profile: code", "profile: general"),
+    ("ollm-profiles.yaml", "[qwen, llama]", "[llama]"),
+    (
+        "tenants/default.yaml",
+        "request.tokens > 8000",
+        "request.tokens > 80000",
+    ),
+    (
+        "tenants/acme.yaml",
+        "models: [acme/lawyer, acme/assistant]",
+        "models: [acme/assistant]",
+    ),
+    (
+        "tenants/clinic.yaml",
+        "set: {requirements: {regions: [eu]}}",
+        "set: {weights: {cost: 1}}",
     ),
 ];
 

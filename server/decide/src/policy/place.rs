@@ -40,9 +40,24 @@ pub(super) struct Report {
     counts: [usize; 3],
     /// Keys that were ignored, by the kind of object: one remark for all providers is enough.
     ignored: BTreeSet<(&'static str, String)>,
+    /// Whether values of the file are somebody's prompts, which no message may quote.
+    private: bool,
 }
 
 impl Report {
+    /// One whose messages quote no value.
+    pub(super) fn without_values() -> Self {
+        Self {
+            private: true,
+            ..Self::default()
+        }
+    }
+
+    /// Whether messages may quote values.
+    pub(super) fn quotes_values(&self) -> bool {
+        !self.private
+    }
+
     pub(super) fn error(&mut self, code: &'static str, at: &Place, message: String, hint: impl Into<String>) {
         self.add(Severity::Error, code, at, message, hint.into());
     }

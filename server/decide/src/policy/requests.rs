@@ -34,7 +34,7 @@ pub struct RequestLine {
 /// # Errors
 /// Every problem of every line; the columns of what is JSON but no request are 1. A file without requests is one.
 pub fn load_requests(bytes: &[u8], policy: Option<&Policy>) -> Result<Vec<RequestLine>, Vec<Diagnostic>> {
-    let mut report = Report::default();
+    let mut report = Report::without_values();
     let (mut requests, mut wanted) = (Vec::new(), Vec::new());
     for (number, line) in (1..).zip(bytes.split(|byte| *byte == b'\n')) {
         let Some(node) = parse(line, number, &mut report) else {
@@ -152,6 +152,15 @@ mod tests {
         assert_eq!(lines[0].route.as_deref(), Some("greet"));
         assert_eq!((lines[1].query.turns, lines[1].query.input_tokens), (2, 70));
         assert_eq!(lines[1].query.caller.tier, "pro");
+    }
+
+    #[test]
+    fn no_message_quotes_a_prompt() {
+        let text = "{\"messages\": \"secret\"}\n\"secret\"\n{\"prompt\": \"x\", \"request\": \"secret\"}\n\
+                    {\"prompt\": \"x\", \"request\": {\"input_tokens\": \"secret\", \"tier\": [\"secret\"]}}\nsecret";
+        let found = load_requests(text.as_bytes(), None).unwrap_err();
+        assert_eq!(found.len(), 6);
+        assert!(!format!("{found:?}").contains("secret"), "{found:#?}");
     }
 
     #[test]

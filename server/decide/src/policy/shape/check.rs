@@ -231,6 +231,7 @@ fn wrong(node: &Node, kind: &Kind, path: &str, report: &mut Report) {
         (Value::Sequence(_), _) => "a list".into(),
         (Value::Mapping(_), _) => "a mapping".into(),
         (_, Some(Core::Null)) => "nothing".into(),
+        (_, Some(Core::Text(_))) if !report.quotes_values() => "a text".into(),
         (_, Some(Core::Text(text))) => format!("the text `{}`", short(text)),
         (_, Some(Core::Bool(_))) => format!("the truth value {}", written(node)),
         _ => format!("the number {}", written(node)),
@@ -240,6 +241,7 @@ fn wrong(node: &Node, kind: &Kind, path: &str, report: &mut Report) {
         (Kind::Text(_), Some(Core::Bool(_) | Core::Int(_) | Core::Float(_))) => {
             format!("put it in quotes: \"{}\"", written(node))
         }
+        (_, Some(Core::Text(_))) if !report.quotes_values() => String::new(),
         (Kind::Integer { .. } | Kind::Number { .. }, Some(Core::Text(text))) => number_in(text),
         (Kind::List { .. }, Some(Core::Text(text))) => format!("write a list: [{}]", short(text)),
         _ => String::new(),
