@@ -71,7 +71,7 @@ fn the_core_and_the_classifier_depend_on_nothing_that_does_io() {
 
 #[test]
 fn the_core_does_not_know_the_server_and_the_client_does_not_either() {
-    for package in ["server/decide", "server/evidence", "client"] {
+    for package in ["server/decide", "server/evidence", "server/llm", "client"] {
         assert!(
             !dependencies(package).iter().any(|name| name == "signalbox"),
             "{package} must not depend on the server"
@@ -86,7 +86,14 @@ fn the_core_does_not_know_the_server_and_the_client_does_not_either() {
 
 #[test]
 fn every_crate_has_the_lints_of_the_workspace() {
-    for package in [".", "client", "server", "server/decide", "server/evidence"] {
+    for package in [
+        ".",
+        "client",
+        "server",
+        "server/decide",
+        "server/evidence",
+        "server/llm",
+    ] {
         assert!(
             manifest(package).contains("[lints]\nworkspace = true"),
             "{package}/Cargo.toml lacks the workspace's lints"
@@ -103,6 +110,7 @@ fn files_stay_small_and_say_what_they_are() {
         "server/src",
         "server/decide/src",
         "server/evidence/src",
+        "server/llm/src",
     ] {
         sources(&root().join(folder), &mut files);
     }
