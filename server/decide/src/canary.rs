@@ -117,6 +117,7 @@ impl Policy {
         let random = |canary: &Canary| canary.key == CanaryKey::RequestId;
         let varying = [
             (self.health.enabled, "health"),
+            (self.llm.asks(), "llm"),
             (self.canaries.iter().any(random), "canary"),
         ];
         let there = varying.into_iter().filter(|(there, _)| *there);

@@ -25,7 +25,7 @@ use crate::policy::{ModelIndex, Policy, RouteIndex};
 use crate::query::{Objective, Query, Weights};
 use crate::rule::RuleIndex;
 use band::keep_profile;
-use finding::{Finding, find};
+use finding::{Finding, Found};
 
 /// Ask one more question, or be done.
 #[derive(Clone, Debug, PartialEq)]
@@ -124,8 +124,8 @@ impl<'a> Ladder<'a> {
         if let Some(decision) = self.cached(evidence)? {
             return Ok(decision);
         }
-        let finding = self.weigh(evidence)?;
-        if let Some(decision) = self.by_evidence(&finding, evidence)? {
+        let found = self.weigh(evidence)?;
+        if let Some(decision) = self.by_evidence(&found, evidence)? {
             return Ok(Arc::new(decision));
         }
         if let Some(profile) = self.policy.profile
@@ -133,8 +133,12 @@ impl<'a> Ladder<'a> {
         {
             return Ok(Arc::new(decision));
         }
-        let (confidence, margin) = match finding {
-            Some(Finding::Nothing { confidence, margin }) => (Some(confidence), margin),
+        let (confidence, margin) = match found {
+            Some(Found {
+                finding: Finding::Nothing { confidence, margin },
+                measured: true,
+                ..
+            }) => (Some(confidence), margin),
             _ => (None, None),
         };
         let pool = &self.policy.default;
@@ -211,31 +215,18 @@ impl<'a> Ladder<'a> {
         }
     }
 
-    /// Rung 6, first half: what the evidence says; `None` when there is none.
-    fn weigh(&mut self, evidence: &Evidence) -> Result<Option<Finding>, Stop> {
-        // A request whose own routes are not at hand must not be decided as if it had none.
-        if self.policy.scored().is_empty() && !self.query.inline_routes {
-            return Ok(None);
-        }
-        match &evidence.embedding {
-            Answer::NotAsked => Err(Stop::Ask(Probe::Embedding)),
-            Answer::Failed { code, detail } => {
-                self.lose(code, detail.clone());
-                Ok(None)
-            }
-            Answer::Got(scores) => Ok(Some(find(self.policy, scores))),
-        }
-    }
-
     /// Rung 6, second half: the models of the route, or of the domain.
-    fn by_evidence(
-        &mut self,
-        finding: &Option<Finding>,
-        evidence: &Evidence,
-    ) -> Result<Option<Decision>, Stop> {
+    fn by_evidence(&mut self, found: &Option<Found>, evidence: &Evidence) -> Result<Option<Decision>, Stop> {
         let policy = self.policy;
-        let Some(finding) = finding else { return Ok(None) };
-        let bid = match *finding {
+        let Some(Found {
+            finding,
+            source,
+            measured,
+        }) = *found
+        else {
+            return Ok(None);
+        };
+        let bid = match finding {
             Finding::Nothing { .. } => return Ok(None),
             Finding::Route {
                 route: index,
@@ -244,24 +235,24 @@ impl<'a> Ladder<'a> {
             } => {
                 let route = &policy.routes[index];
                 let (contest, judged) = self.route_contest(index, evidence)?;
-                let bid = Bid::new(Rung::Route, Source::Embedding, &route.models, contest);
+                let bid = Bid::new(Rung::Route, source, &route.models, contest);
                 Bid {
                     domain: route.domain,
                     plan: route.plan.as_ref(),
                     judged,
-                    confidence: Some(p),
-                    margin: Some(margin),
+                    confidence: measured.then_some(p),
+                    margin: measured.then_some(margin),
                     ..bid
                 }
             }
             Finding::Domain { domain, p, margin } => {
                 let pool = &policy.domains[domain].models;
                 let contest = self.contest(None, self.objective(None), &[]);
-                let bid = Bid::new(Rung::Domain, Source::Embedding, pool, contest);
+                let bid = Bid::new(Rung::Domain, source, pool, contest);
                 Bid {
                     domain: Some(domain),
-                    confidence: Some(p),
-                    margin: Some(margin),
+                    confidence: measured.then_some(p),
+                    margin: measured.then_some(margin),
                     ..bid
                 }
             }

@@ -22,6 +22,8 @@ pub enum Source {
     Profile,
     /// The embedded classifier was sure of a route or a domain.
     Embedding,
+    /// A language model was sure of a route or a domain.
+    Llm,
     /// Nothing else decided.
     #[default]
     Default,
@@ -36,17 +38,19 @@ impl Source {
             Source::Rule => "rule",
             Source::Profile => "profile",
             Source::Embedding => "embedding",
+            Source::Llm => "llm",
             Source::Default => "default",
         }
     }
 
     /// Every source, for what must list them all.
-    pub const ALL: [Source; 6] = [
+    pub const ALL: [Source; 7] = [
         Source::Direct,
         Source::Alias,
         Source::Rule,
         Source::Profile,
         Source::Embedding,
+        Source::Llm,
         Source::Default,
     ];
 }

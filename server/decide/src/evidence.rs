@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::decision::Decision;
 use crate::health::Health;
+use crate::llm::Judgement;
 use crate::policy::RouteIndex;
 
 /// A costly question. Each is asked at most once for a request.
@@ -14,6 +15,8 @@ pub enum Probe {
     ExactCache,
     /// How probable is each route by the embedded classifier? About 30 µs for a short prompt.
     Embedding,
+    /// How probable is each route by a language model? Milliseconds to seconds. Asked only where the policy wants it.
+    Llm,
     /// How much does the prompt need the strong one of this route's two models? About 50 µs for a short prompt.
     Difficulty(RouteIndex),
     /// What can be read off the prompt's text: code, mathematics, language, …? About 5 µs for a short prompt. Asked only
@@ -29,6 +32,7 @@ impl Probe {
         match self {
             Probe::ExactCache => "exact_cache",
             Probe::Embedding => "embedding",
+            Probe::Llm => "llm",
             Probe::Difficulty(_) => "difficulty",
             Probe::Signals => "signals",
             Probe::Health => "health",
@@ -60,6 +64,8 @@ pub struct Evidence {
     pub cache: Answer<Option<Arc<Decision>>>,
     /// Probabilities of the routes in question.
     pub embedding: Answer<Arc<RouteScores>>,
+    /// What a language model says of them.
+    pub llm: Answer<Arc<Judgement>>,
     /// For the one route that was asked about: the share of the labelled prompts that are easier, 0..=1.
     pub difficulty: Answer<f64>,
     /// What rules may read of the prompt.
@@ -111,6 +117,11 @@ pub struct RouteScores {
 }
 
 impl RouteScores {
+    /// The probability of the most probable answer, no route among them.
+    pub fn most(&self) -> f32 {
+        self.routes.iter().copied().fold(self.other, f32::max)
+    }
+
     /// The most probable route and the distance to the runner-up, `other` counted among them. Ties go to the first.
     pub fn best(&self) -> Option<(RouteIndex, f32, f32)> {
         let mut best: Option<(RouteIndex, f32)> = None;

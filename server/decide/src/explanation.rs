@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use crate::candidates::Candidate;
 use crate::decide::{Step, walk};
-use crate::decision::{Decision, Refused};
+use crate::decision::{Decision, Refused, Source};
 use crate::evidence::{Answer, Evidence, Probe, RouteScores};
+use crate::llm::Judgement;
 use crate::policy::{Policy, PreferSize};
 use crate::query::{Attempt, AttemptOutcome, Objective, Query};
 use crate::rule::{Facts, Failing, RuleIndex};
@@ -112,6 +113,8 @@ pub struct CanarySeen {
 pub struct RungSeen {
     /// Which.
     pub rung: Rung,
+    /// Who decides where it wins.
+    pub source: Source,
     /// What it says about the request.
     pub what: String,
     /// How it chooses.
@@ -152,6 +155,8 @@ pub struct Explanation {
     pub rungs: Vec<RungSeen>,
     /// What the classifier said, if it was asked and answered.
     pub scores: Option<Arc<RouteScores>>,
+    /// What the language model said, if it was asked and answered.
+    pub llm: Option<Arc<Judgement>>,
     /// The least probability that would have decided.
     pub threshold: Option<f32>,
     /// What the same walk decides when the winner is taken out.
@@ -177,11 +182,16 @@ pub fn explain(policy: &Policy, query: &Query, evidence: &Evidence) -> Result<Ex
         Answer::Got(scores) => Some(scores.clone()),
         _ => None,
     };
-    let threshold = scores.as_ref().map(|s| {
+    let llm = match &evidence.llm {
+        Answer::Got(judgement) if policy.llm.asks() => Some(judgement.clone()),
+        _ => None,
+    };
+    let usual = scores.as_ref().or(llm.as_ref().map(|llm| &llm.scores));
+    let threshold = usual.map(|usual| {
         policy
             .evidence
             .threshold
-            .map_or(s.default_threshold, |threshold| threshold as f32)
+            .map_or(usual.default_threshold, |threshold| threshold as f32)
     });
     let without_winner = match &outcome {
         Ok(decision) => without(policy, query.clone(), evidence, decision),
@@ -192,6 +202,7 @@ pub fn explain(policy: &Policy, query: &Query, evidence: &Evidence) -> Result<Ex
         rules: rules(policy, &query, evidence),
         rungs: trace.rungs,
         scores,
+        llm,
         threshold,
         without_winner,
     })

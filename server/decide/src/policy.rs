@@ -24,6 +24,7 @@ use std::collections::BTreeMap;
 
 use crate::canary::Canary;
 use crate::health::{Health, HealthSettings};
+use crate::llm::LlmSettings;
 use crate::plan::PlanSpec;
 use crate::query::{Objective, Weights};
 use crate::rule::Rules;
@@ -71,6 +72,8 @@ pub struct Policy {
     pub rules: Rules,
     /// How sure evidence must be, and where it comes from.
     pub evidence: EvidenceSettings,
+    /// When a language model is asked for the route.
+    pub llm: LlmSettings,
     /// File of labelled outcomes that difficulty is learned from, relative to the policy's; routes with a `strong_weak`
     /// have one.
     pub difficulty: Option<String>,
@@ -268,6 +271,8 @@ pub struct PolicyTest {
     pub query: crate::query::Query,
     /// What reported outcomes say of the models when the request comes.
     pub health: Health,
+    /// What the language model says when it is asked: probabilities by route, `other` for none. `None`: it does not answer.
+    pub llm: Option<Vec<(String, f64)>>,
     /// What is wanted; a field that is `None` is not checked.
     pub want: Want,
     /// 1-based line of the test in the file.
@@ -301,7 +306,7 @@ pub struct Want {
     pub degraded: Option<Vec<String>>,
     /// Error reason, for example `NO_ELIGIBLE_MODEL`.
     pub error: Option<String>,
-    /// Probes asked, in order: `signals`, `health`, `exact_cache`, `embedding`, `difficulty`.
+    /// Probes asked, in order: `signals`, `health`, `exact_cache`, `embedding`, `llm`, `difficulty`.
     pub probes: Option<Vec<String>>,
 }
 

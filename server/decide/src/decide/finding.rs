@@ -1,18 +1,86 @@
-//! What evidence says: one route, one domain, or nothing. Called by the ladder's sixth rung.
+//! What evidence says: one route, one domain, or nothing, by the language model where the policy wants it and it answered,
+//! else by the embedding. Called by the ladder's sixth rung.
 
-use crate::evidence::RouteScores;
+use super::{Ladder, Stop};
+use crate::decision::Source;
+use crate::evidence::{Answer, Evidence, Probe, RouteScores};
+use crate::llm::LlmMode;
 use crate::policy::{Policy, RouteIndex};
 
+/// What evidence says, and which.
+#[derive(Clone, Copy)]
+pub(super) struct Found {
+    pub(super) finding: Finding,
+    pub(super) source: Source,
+    /// Whether its numbers are probabilities.
+    pub(super) measured: bool,
+}
+
 /// What evidence says about the routes.
+#[derive(Clone, Copy)]
 pub(super) enum Finding {
     Route { route: RouteIndex, p: f32, margin: f32 },
     Domain { domain: usize, p: f32, margin: f32 },
     Nothing { confidence: f32, margin: Option<f32> },
 }
 
+impl Ladder<'_> {
+    /// What the strongest evidence says that the policy wants and that can be had; `None` when there is none.
+    pub(super) fn weigh(&mut self, evidence: &Evidence) -> Result<Option<Found>, Stop> {
+        // A request whose own routes are not at hand must not be decided as if it had none.
+        if self.policy.scored().is_empty() && !self.query.inline_routes {
+            return Ok(None);
+        }
+        let llm = self.policy.llm;
+        if llm.mode == LlmMode::Always
+            && let Some(found) = self.judged(evidence)?
+        {
+            return Ok(Some(found));
+        }
+        let scores = match &evidence.embedding {
+            Answer::NotAsked => return Err(Stop::Ask(Probe::Embedding)),
+            Answer::Failed { code, detail } => {
+                self.lose(code, detail.clone());
+                None
+            }
+            Answer::Got(scores) => Some(scores),
+        };
+        let finding = scores.map(|scores| find(self.policy, scores));
+        let unsure = match llm.mode {
+            LlmMode::Never | LlmMode::Always => false,
+            LlmMode::FallbackOnly => matches!(finding, None | Some(Finding::Nothing { .. })),
+            LlmMode::WhenUnsure => scores.is_none_or(|scores| f64::from(scores.most()) < llm.ask_below),
+        };
+        if unsure && let Some(found) = self.judged(evidence)? {
+            return Ok(Some(found));
+        }
+        Ok(finding.map(|finding| Found {
+            finding,
+            source: Source::Embedding,
+            measured: true,
+        }))
+    }
+
+    /// What the language model says; `None` when it did not answer.
+    fn judged(&mut self, evidence: &Evidence) -> Result<Option<Found>, Stop> {
+        match &evidence.llm {
+            Answer::NotAsked => Err(Stop::Ask(Probe::Llm)),
+            Answer::Failed { code, detail } => {
+                self.lose(code, detail.clone());
+                Ok(None)
+            }
+            Answer::Got(judgement) => Ok(Some(Found {
+                finding: find(self.policy, &judgement.scores),
+                source: Source::Llm,
+                measured: judgement.measured,
+            })),
+        }
+    }
+}
+
 /// Sure of a route: P ≥ threshold and more probable than `other`. Else sure of a domain: the sum over its routes
 /// ≥ threshold, unless `other` is the most probable.
-pub(super) fn find(policy: &Policy, scores: &RouteScores) -> Finding {
+fn find(policy: &Policy, scores: &RouteScores) -> Finding {
     let threshold = policy
         .evidence
         .threshold

@@ -28,6 +28,7 @@ impl Ladder<'_> {
         let Ranking { candidates, order } = ranking;
         self.trace.rung(RungSeen {
             rung: bid.rung,
+            source: bid.source,
             what,
             objective: bid.contest.objective,
             families: bid.contest.families.len(),

@@ -350,5 +350,6 @@ mod canary;
 mod difficulty;
 mod health;
 mod laws;
+mod llm;
 mod plans;
 mod rules;

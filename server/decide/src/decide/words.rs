@@ -3,6 +3,7 @@
 use super::Bid;
 use crate::canary::Canary;
 use crate::candidates::Ranking;
+use crate::decision::Source;
 use crate::explanation::Rung;
 use crate::plan::{Plan, Planned};
 use crate::policy::Policy;
@@ -20,12 +21,13 @@ impl Bid<'_> {
             }),
             Rung::Profile => format!("the request asks for profile `{}`", profile()),
             Rung::Route => match self.contest.route {
-                Some(route) => format!("route `{}` fits best", policy.routes[route].name),
+                Some(route) => format!("route `{}` fits best{}", policy.routes[route].name, self.by()),
                 None => String::new(),
             },
             Rung::Domain => match self.domain {
                 Some(domain) => format!(
-                    "no single route is sure, but domain `{}` is",
+                    "no single route is sure{}, but domain `{}` is",
+                    self.by(),
                     policy.domains[domain].name
                 ),
                 None => String::new(),
@@ -37,6 +39,14 @@ impl Bid<'_> {
                 "the policy has no routes, so its default decides".to_owned()
             }
             Rung::Default => "no route matched, so the policy's default decides".to_owned(),
+        }
+    }
+
+    /// Whose evidence it is, where that is not the usual one.
+    fn by(&self) -> &'static str {
+        match self.source {
+            Source::Llm => " by the language model",
+            _ => "",
         }
     }
 

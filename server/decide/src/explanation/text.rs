@@ -8,6 +8,7 @@ use super::wrap::wrap;
 use super::{CanarySeen, Explanation, RungSeen};
 use crate::candidates::{Candidate, Score, Term};
 use crate::decision::Decision;
+use crate::evidence::RouteScores;
 use crate::plan::{Combine, Plan, Prefer};
 use crate::policy::{Policy, PreferSize};
 use crate::query::Objective;
@@ -50,36 +51,21 @@ impl Explanation {
     }
 
     fn routes(&self, policy: &Policy, out: &mut String) -> fmt::Result {
-        let (Some(scores), Some(threshold)) = (&self.scores, self.threshold) else {
-            return Ok(());
-        };
-        writeln!(out, "\nroutes (a route decides from {threshold:.2})")?;
-        let mut rows: Vec<(&str, f32)> = Vec::with_capacity(scores.routes.len() + 1);
-        rows.extend(
-            policy
-                .scored()
-                .iter()
-                .map(|r| r.name.as_str())
-                .zip(scores.routes.iter().copied()),
-        );
-        rows.push(("(no route)", scores.other));
-        rows.sort_by(|a, b| b.1.total_cmp(&a.1));
-        for (name, p) in rows.iter().take(SHOWN) {
-            let bar = "#".repeat((p * 20.0).round() as usize);
-            writeln!(out, "  {name:<28} {p:>6.3}  {bar}")?;
+        let threshold = self.threshold.unwrap_or_default();
+        if let Some(scores) = &self.scores {
+            writeln!(out, "\nroutes (a route decides from {threshold:.2})")?;
+            write_scores(policy, scores, out)?;
         }
-        if let Some(more) = rows.len().checked_sub(SHOWN).filter(|&n| n > 0) {
-            writeln!(out, "  … and {more} more")?;
-        }
-        if scores.closing {
-            writeln!(out, "  the last message only closes the conversation")?;
-        }
-        if let Some(held) = scores.held {
+        if let Some(llm) = &self.llm {
             writeln!(
                 out,
-                "  the conversation was on `{}` before",
-                policy.scored()[held].name
+                "\nroutes by the language model (a route decides from {threshold:.2})"
             )?;
+            if !llm.measured {
+                writeln!(out, "  it gave a name without probabilities")?;
+            }
+            writeln!(out, "  {llm}")?;
+            write_scores(policy, &llm.scores, out)?;
         }
         Ok(())
     }
@@ -94,6 +80,37 @@ impl Explanation {
             Some(Err(refused)) => writeln!(out, "\nwithout the winner: refused ({})", refused.reason()),
         }
     }
+}
+
+fn write_scores(policy: &Policy, scores: &RouteScores, out: &mut String) -> fmt::Result {
+    let mut rows: Vec<(&str, f32)> = Vec::with_capacity(scores.routes.len() + 1);
+    rows.extend(
+        policy
+            .scored()
+            .iter()
+            .map(|r| r.name.as_str())
+            .zip(scores.routes.iter().copied()),
+    );
+    rows.push(("(no route)", scores.other));
+    rows.sort_by(|a, b| b.1.total_cmp(&a.1));
+    for (name, p) in rows.iter().take(SHOWN) {
+        let bar = "#".repeat((p * 20.0).round() as usize);
+        writeln!(out, "  {name:<28} {p:>6.3}  {bar}")?;
+    }
+    if let Some(more) = rows.len().checked_sub(SHOWN).filter(|&n| n > 0) {
+        writeln!(out, "  … and {more} more")?;
+    }
+    if scores.closing {
+        writeln!(out, "  the last message only closes the conversation")?;
+    }
+    if let Some(held) = scores.held {
+        writeln!(
+            out,
+            "  the conversation was on `{}` before",
+            policy.scored()[held].name
+        )?;
+    }
+    Ok(())
 }
 
 fn write_rung(policy: &Policy, seen: &RungSeen, out: &mut String) -> fmt::Result {

@@ -7,6 +7,7 @@ use super::place::{Place, Spanned};
 use super::{CacheSettings, EvidenceSettings, Latency, Policy, PolicyTest, Price, Profile};
 use crate::canary::CanaryKey;
 use crate::health::HealthSettings;
+use crate::llm::LlmSettings;
 use crate::plan::PlanKind;
 use crate::query::{Objective, Weights};
 use crate::rule::{Condition, Set};
@@ -30,6 +31,7 @@ pub(super) struct Draft {
     pub(super) other_examples: Vec<Name>,
     pub(super) rules: Vec<DraftRule>,
     pub(super) evidence: EvidenceSettings,
+    pub(super) llm: LlmSettings,
     pub(super) weights: Option<Weights>,
     pub(super) expected_output_tokens: Option<u64>,
     pub(super) prefer_families: Vec<String>,
@@ -146,7 +148,8 @@ pub(super) struct DraftTest {
 
 #[derive(Debug, Default)]
 pub(super) struct Wanted {
-    pub(super) route: Option<Name>,
+    /// The route, and those that the language model is said to name.
+    pub(super) routes: Vec<Name>,
     pub(super) domain: Option<Name>,
     pub(super) profile: Option<Name>,
     pub(super) canary: Option<Name>,

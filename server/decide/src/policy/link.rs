@@ -61,6 +61,7 @@ pub(super) fn link(draft: &Draft, checksum: String, report: &mut Report) -> Poli
             .collect(),
         rules,
         evidence: draft.evidence.clone(),
+        llm: draft.llm,
         difficulty: draft.difficulty.clone(),
         weights: draft.weights,
         expected_output_tokens: draft.expected_output_tokens,
@@ -321,7 +322,9 @@ impl<'a> Linker<'a> {
     /// A test may ask for what does not exist; it cannot want it.
     fn test(&mut self, test: &DraftTest) -> PolicyTest {
         let wanted = &test.wanted;
-        wanted.route.as_ref().map(|name| self.route_index(name));
+        for route in &wanted.routes {
+            self.route_index(route);
+        }
         wanted.domain.as_ref().map(|name| self.domain(name));
         wanted.profile.as_ref().map(|name| self.profile(name));
         wanted.canary.as_ref().map(|name| self.canary(name));

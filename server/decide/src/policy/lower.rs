@@ -2,6 +2,7 @@
 //! Problems that only meaning shows (weights that are all zero, a band that holds no size) are reported here.
 
 mod health;
+mod llm;
 mod models;
 mod plan;
 mod rules;
@@ -67,6 +68,9 @@ pub(super) fn lower(root: &Node, report: &mut Report) -> Draft {
     if let Some(fields) = file.object("evidence", &shape::EVIDENCE) {
         draft.evidence = evidence(&fields);
     }
+    if let Some(fields) = file.object("llm", &shape::LLM) {
+        draft.llm = llm::settings(&fields);
+    }
     draft.difficulty = file
         .object("difficulty", &shape::DIFFICULTY)
         .and_then(|fields| fields.text("outcomes"));
@@ -86,9 +90,7 @@ pub(super) fn lower(root: &Node, report: &mut Report) -> Draft {
         draft.tests.push(testing::test(&fields, report));
     }
     // Grammar without effect yet: `check` has refused every value but the one that means off.
-    for off in ["llm", "sessions"] {
-        file.get(off);
-    }
+    file.get("sessions");
     draft
 }
 

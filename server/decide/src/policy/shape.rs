@@ -8,6 +8,7 @@ mod difficulty;
 mod foreign;
 mod health;
 mod later;
+mod llm;
 mod models;
 mod plan;
 mod routing;
@@ -24,6 +25,7 @@ pub(super) use foreign::{
     OLLM, OLLM_ROUTING, PLANO, PLANO_ALIAS, PLANO_PREFERENCE, PLANO_PROVIDER, PLANO_SELECTION,
 };
 pub(super) use health::{HEALTH, MODEL_HEALTH};
+pub(super) use llm::LLM;
 pub(super) use models::{CATALOGUE_FILE, LATENCY, MODEL, PRICE};
 pub(super) use plan::{CASCADE, ENSEMBLE, PLAN, SPECULATIVE, TOOL_THEN_MODEL};
 pub(super) use routing::{CACHE, DOMAIN, EVIDENCE, OTHER, POLICY, PROFILE, ROUTE, WEIGHTS};
@@ -93,7 +95,6 @@ impl Text {
 pub(super) struct Word {
     pub(super) word: &'static str,
     pub(super) doc: &'static str,
-    pub(super) later: Option<Later>,
 }
 
 /// A mapping with known keys.
@@ -179,11 +180,7 @@ const fn defaults(name: &'static str, doc: &'static str, kind: Kind, default: &'
 }
 
 const fn word(word: &'static str, doc: &'static str) -> Word {
-    Word {
-        word,
-        doc,
-        later: None,
-    }
+    Word { word, doc }
 }
 
 const fn list(of: &'static Kind) -> Kind {

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::llm::LlmMode;
 use crate::plan::{Combine, Plan, PlanKind, PlanSpec, Prefer};
 use crate::policy::StrongWeak;
 use crate::query::{Attempt, AttemptOutcome, Weights};
@@ -53,11 +54,25 @@ pub(super) fn requests() -> impl Strategy<Value = Query> {
 }
 
 pub(super) fn answers() -> impl Strategy<Value = Evidence> {
-    (0.0f32..0.5, 0.0f32..0.5, 0.0f64..1.0).prop_map(|(code, text, difficulty)| Evidence {
+    let pair = || (0.0f32..0.5, 0.0f32..0.5);
+    (pair(), 0.0f64..1.0, prop::option::of(pair())).prop_map(|((code, text), difficulty, llm)| Evidence {
         difficulty: Answer::Got(difficulty),
         health: Answer::Got(Arc::default()),
+        llm: match llm {
+            Some((code, text)) => super::llm::judged(&[code, text]),
+            None => super::llm::missed(),
+        },
         ..scores(&[code, text])
     })
+}
+
+fn modes() -> impl Strategy<Value = LlmMode> {
+    prop::sample::select(vec![
+        LlmMode::Never,
+        LlmMode::FallbackOnly,
+        LlmMode::WhenUnsure,
+        LlmMode::Always,
+    ])
 }
 
 /// Any plan that a policy may give route 0, whose models are 0, 1 and 3.
@@ -90,8 +105,9 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
 
     #[test]
-    fn it_ends_and_asks_no_probe_twice(query in requests(), answers in answers()) {
+    fn it_ends_and_asks_no_probe_twice(query in requests(), answers in answers(), mode in modes()) {
         let mut policy = policy();
+        policy.llm.mode = mode;
         policy.health.enabled = true;
         policy.routes[0].strong_weak = Some(StrongWeak { strong: 0, weak: 1, threshold: 0.5 });
         let mut evidence = Evidence::default();
@@ -102,6 +118,7 @@ proptest! {
             match probe {
                 Probe::ExactCache => evidence.cache = answers.cache.clone(),
                 Probe::Embedding => evidence.embedding = answers.embedding.clone(),
+                Probe::Llm => evidence.llm = answers.llm.clone(),
                 Probe::Difficulty(_) => evidence.difficulty = answers.difficulty.clone(),
                 Probe::Signals => evidence.signals = answers.signals.clone(),
                 Probe::Health => evidence.health = answers.health.clone(),
@@ -110,8 +127,9 @@ proptest! {
     }
 
     #[test]
-    fn filters_never_let_through_what_they_forbid(query in requests(), evidence in answers()) {
-        let policy = policy();
+    fn filters_never_let_through_what_they_forbid(query in requests(), evidence in answers(), mode in modes()) {
+        let mut policy = policy();
+        policy.llm.mode = mode;
         if let Ok(decision) = done(&policy, &query, &evidence) {
             for index in decision.fallbacks.iter().chain([&decision.model]) {
                 let model = &policy.models[*index];
@@ -150,8 +168,9 @@ proptest! {
     }
 
     #[test]
-    fn explain_agrees_with_decide(query in requests(), evidence in answers()) {
-        let policy = policy();
+    fn explain_agrees_with_decide(query in requests(), evidence in answers(), mode in modes()) {
+        let mut policy = policy();
+        policy.llm.mode = mode;
         let explained = explain(&policy, &query, &evidence).unwrap();
         prop_assert_eq!(explained.outcome, done(&policy, &query, &evidence));
     }

@@ -1,6 +1,7 @@
 //! The author's own checks.
 
 use super::health::health;
+use super::llm;
 use super::{objective, weights};
 use crate::policy::draft::{DraftTest, Wanted};
 use crate::policy::fields::Fields;
@@ -24,17 +25,20 @@ pub(in crate::policy) fn test(fields: &Fields<'_>, report: &mut Report) -> Draft
         .or_else(|| Some(shortened(&begin?.1)))
         .unwrap_or_default();
     let (health, named) = health(fields);
+    let (llm, judged) = llm::said(fields, report);
     let (want, mut wanted) = fields
         .object("want", &shape::WANT)
         .map(|want| want_of(&want))
         .unwrap_or_default();
     wanted.models.extend(named);
+    wanted.routes.extend(judged);
     DraftTest {
         test: PolicyTest {
             name,
             messages,
             query,
             health,
+            llm,
             want,
             line: fields.at().line,
         },
@@ -162,7 +166,11 @@ fn want_of(fields: &Fields<'_>) -> (Want, Wanted) {
     models.extend(fields.spanned_list("plan_models"));
     models.extend(fields.spanned("model"));
     let wanted = Wanted {
-        route: fields.spanned("route").filter(|route| route.value != "other"),
+        routes: fields
+            .spanned("route")
+            .filter(|route| route.value != "other")
+            .into_iter()
+            .collect(),
         domain: fields.spanned("domain"),
         profile: fields.spanned("profile"),
         canary: fields.spanned("canary"),

@@ -150,17 +150,10 @@ fn word(node: &Node, kind: &Kind, path: &str, report: &mut Report) {
     let Some(Core::Text(text)) = node.core() else {
         return wrong(node, kind, path, report);
     };
-    match words.iter().find(|word| word.word == text) {
-        Some(word) => {
-            if let Some(later) = &word.later {
-                not_supported(node, later, path, report);
-            }
-        }
-        None => {
-            let hint = did_you_mean(text, words.iter().map(|word| word.word), String::new);
-            let message = format!("expected {}, found `{}`", expected(kind), short(text));
-            report.error("unknown-word", &node.place(path), message, hint);
-        }
+    if words.iter().all(|word| word.word != text) {
+        let hint = did_you_mean(text, words.iter().map(|word| word.word), String::new);
+        let message = format!("expected {}, found `{}`", expected(kind), short(text));
+        report.error("unknown-word", &node.place(path), message, hint);
     }
 }
 

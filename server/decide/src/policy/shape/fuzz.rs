@@ -171,14 +171,7 @@ impl Author {
             Kind::Bool => json!(self.dice.once_in(2)),
             Kind::Off(_) => json!(false),
             Kind::Null => Value::Null,
-            Kind::Words(words) => {
-                let word = self.dice.pick(words);
-                json!(if word.later.is_some() && !self.slips() {
-                    words[0].word
-                } else {
-                    word.word
-                })
-            }
+            Kind::Words(words) => json!(self.dice.pick(words).word),
             Kind::List { of, min } => {
                 let length = min + self.dice.below(3) + usize::from(depth == 1);
                 let mut items: Vec<Value> = Vec::new();
@@ -299,6 +292,12 @@ fn decides(policy: &crate::Policy, dice: &mut Dice) {
                 }
                 Step::Ask(Probe::Signals) => evidence.signals = Answer::Got(Signals::default()),
                 Step::Ask(Probe::Difficulty(_)) => evidence.difficulty = Answer::Got(0.5),
+                Step::Ask(Probe::Llm) => {
+                    evidence.llm = Answer::Failed {
+                        code: "llm_failed",
+                        detail: String::new(),
+                    }
+                }
                 Step::Ask(Probe::Embedding) if known => {
                     let mut routes = vec![0.0; policy.scored().len()];
                     let best = dice.below(routes.len());

@@ -3,7 +3,8 @@
 use super::canary::CANARY;
 use super::difficulty::{DIFFICULTY_FIELD, STRONG_WEAK};
 use super::health::HEALTH;
-use super::later::{LLM, SEMANTIC, SESSIONS};
+use super::later::{SEMANTIC, SESSIONS};
+use super::llm::LLM;
 use super::models::{ALIASES, MODELS};
 use super::plan::PLAN_OR_SINGLE;
 use super::rules::RULE;
@@ -253,7 +254,7 @@ pub(in crate::policy) static POLICY: Object = object(
         optional("other", "What belongs to no route.", Kind::Object(&OTHER)),
         optional("evidence", "How sure a route must be.", Kind::Object(&EVIDENCE)),
         DIFFICULTY_FIELD,
-        optional("llm", "The embedded language model.", Kind::Object(&LLM)),
+        optional("llm", "A language model as second opinion.", Kind::Object(&LLM)),
         optional(
             "rules",
             "Conditions that go before everything else.",

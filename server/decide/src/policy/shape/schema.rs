@@ -72,7 +72,6 @@ fn later_of(kind: &Kind) -> Option<&'static str> {
     match kind {
         Kind::Off(later) => Some(later.what),
         Kind::Either(kinds) => kinds.iter().find_map(later_of),
-        Kind::Words(words) => words.iter().find_map(|word| word.later).map(|later| later.what),
         _ => None,
     }
 }
@@ -98,9 +97,8 @@ fn schema_of(kind: &Kind, definitions: &mut Map<String, Value>) -> Value {
         Kind::Off(_) => json!({"const": false}),
         Kind::Null => json!({"type": "null"}),
         Kind::Words(words) => {
-            let usable = words.iter().filter(|word| word.later.is_none());
             let one = |word: &super::Word| json!({"const": word.word, "description": word.doc});
-            json!({"oneOf": usable.map(one).collect::<Value>()})
+            json!({"oneOf": words.iter().map(one).collect::<Value>()})
         }
         Kind::List { of, min } => {
             let mut schema = json!({"type": "array", "items": schema_of(of, definitions)});

@@ -195,6 +195,7 @@ const SOURCES: &[Word] = &[
 const PROBES: &[Word] = &[
     word("exact_cache", "Was exactly this request decided before?"),
     word("embedding", "How probable is each route by the embedding?"),
+    word("llm", "How probable is each route by the language model?"),
     word("difficulty", "How much does the prompt need the strong model?"),
     word("signals", "What do rules read of the prompt?"),
     word("health", "What do reported outcomes say of the models?"),
@@ -218,6 +219,12 @@ pub(in crate::policy) static TEST: Object = Object {
                 "health",
                 "What reported outcomes say of models when the request comes, by id; the rest are well.",
                 Kind::Map(&MODEL_HEALTH_ITEM),
+            ),
+            optional(
+                "llm",
+                "What the language model says when it is asked: probabilities by route, at most 1 together; `other`, none of them, has \
+                 the rest. Without this it does not answer.",
+                Kind::Map(&SHARE),
             ),
             required("want", "What should come out.", Kind::Object(&WANT)),
         ],

@@ -1,0 +1,97 @@
+//! A language model's opinion on the routes: when a policy wants it, and what it was. The server asks; the ladder weighs.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::evidence::RouteScores;
+
+/// When a language model is asked, and how long it may take.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LlmSettings {
+    /// When.
+    pub mode: LlmMode,
+    /// With [`LlmMode::WhenUnsure`]: the probability of the embedding's best answer below which it is asked, 0..=1.
+    pub ask_below: f64,
+    /// Milliseconds that it may take.
+    pub timeout_ms: u64,
+}
+
+impl LlmSettings {
+    /// Whether it is ever asked.
+    pub fn asks(&self) -> bool {
+        self.mode != LlmMode::Never
+    }
+}
+
+impl Default for LlmSettings {
+    fn default() -> Self {
+        LlmSettings {
+            mode: LlmMode::Never,
+            ask_below: 0.8,
+            timeout_ms: 200,
+        }
+    }
+}
+
+/// When a language model is asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LlmMode {
+    /// Not at all.
+    #[default]
+    Never,
+    /// Where the embedding finds neither a route nor a domain.
+    FallbackOnly,
+    /// Where the embedding's best answer, no route among them, is not probable enough.
+    WhenUnsure,
+    /// For everything that routes decide; the embedding is asked where it does not answer.
+    Always,
+}
+
+impl LlmMode {
+    /// The mode that a word of the policy stands for.
+    pub fn parse(word: &str) -> Option<Self> {
+        match word {
+            "never" => Some(LlmMode::Never),
+            "fallback_only" => Some(LlmMode::FallbackOnly),
+            "when_unsure" => Some(LlmMode::WhenUnsure),
+            "always" => Some(LlmMode::Always),
+            _ => None,
+        }
+    }
+}
+
+/// What a language model said, and what it took.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Judgement {
+    /// The probability of each route in question and of none, renormalised over these names.
+    pub scores: Arc<RouteScores>,
+    /// Whether these are its probabilities. Otherwise it only wrote a name, which then stands at 1: a decision by it has no
+    /// confidence.
+    pub measured: bool,
+    /// Tokens of its prompt, where known.
+    pub prompt_tokens: Option<u64>,
+    /// How many of them it had read before, where known.
+    pub cached_tokens: Option<u64>,
+    /// Time until its turn came, where known.
+    pub queued: Option<Duration>,
+    /// Time from then to the answer.
+    pub computed: Duration,
+}
+
+/// `412 prompt tokens, 380 of them cached, queued 0.1 ms, computed 41.3 ms`.
+impl fmt::Display for Judgement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ms = |duration: Duration| duration.as_secs_f64() * 1e3;
+        if let Some(tokens) = self.prompt_tokens {
+            write!(f, "{tokens} prompt tokens, ")?;
+        }
+        if let Some(cached) = self.cached_tokens {
+            write!(f, "{cached} of them cached, ")?;
+        }
+        if let Some(queued) = self.queued {
+            write!(f, "queued {:.1} ms, ", ms(queued))?;
+        }
+        write!(f, "computed {:.1} ms", ms(self.computed))
+    }
+}
