@@ -6,6 +6,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use futures_util::FutureExt as _;
 use signalbox_decide::Query;
 use signalbox_server::conversation::{Conversation, Message, Role};
 use signalbox_server::engine::cache::{Bounds, DecisionCache};
@@ -82,7 +83,7 @@ fn by_routes(c: &mut Criterion) {
         let engine = engine(&policy(routes));
         let asked = asked(Conversation::from_prompt(PROMPT), CacheMode::Bypass);
         group.bench_function(BenchmarkId::from_parameter(routes), |b| {
-            b.iter(|| engine.route(black_box(asked.clone())))
+            b.iter(|| engine.route(black_box(asked.clone())).now_or_never().unwrap())
         });
     }
 }
@@ -112,7 +113,7 @@ fn by_length(c: &mut Criterion) {
         }
         let asked = asked(conversation, CacheMode::Bypass);
         group.bench_function(BenchmarkId::from_parameter(bytes), |b| {
-            b.iter(|| engine.route(black_box(asked.clone())))
+            b.iter(|| engine.route(black_box(asked.clone())).now_or_never().unwrap())
         });
     }
 }
@@ -122,7 +123,9 @@ fn by_cache(c: &mut Criterion) {
     let mut group = c.benchmark_group("cache");
     for (name, mode) in [("exact_hit", CacheMode::Use), ("bypass", CacheMode::Bypass)] {
         let asked = asked(Conversation::from_prompt(PROMPT), mode);
-        group.bench_function(name, |b| b.iter(|| engine.route(black_box(asked.clone()))));
+        group.bench_function(name, |b| {
+            b.iter(|| engine.route(black_box(asked.clone())).now_or_never().unwrap())
+        });
     }
 }
 

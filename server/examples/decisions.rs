@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use futures_util::FutureExt as _;
 use signalbox_decide::Query;
 use signalbox_server::conversation::Conversation;
 use signalbox_server::engine::cache::{Bounds, DecisionCache};
@@ -55,12 +56,15 @@ fn main() -> anyhow::Result<()> {
         };
         query.requirements.max_cost_usd = (next(4) == 0).then(|| next(1000) as f64 / 1e5);
         let conversation = Conversation::from_prompt(prompt.join(" "));
-        let outcome = engine.route(Asked {
-            query,
-            conversation,
-            cache: CacheMode::Bypass,
-            ..Asked::default()
-        });
+        let outcome = engine
+            .route(Asked {
+                query,
+                conversation,
+                cache: CacheMode::Bypass,
+                ..Asked::default()
+            })
+            .now_or_never()
+            .unwrap();
         match outcome {
             Ok(decided) => all += &format!("{:?}\n", decided.decision),
             Err(error) => all += &format!("{error}\n"),

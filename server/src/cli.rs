@@ -63,7 +63,7 @@ pub struct SettingArgs {
     listen: Option<String>,
     #[arg(long, value_name = "ADDR", help = doc("metrics"))]
     metrics: Option<String>,
-    #[arg(long, value_name = "PATH|hf:org/name@revision", help = doc("llm"))]
+    #[arg(id = "llm.path", long = "llm", value_name = "PATH|hf:org/name@revision", help = doc("llm.path"))]
     llm: Option<String>,
 }
 
@@ -88,7 +88,7 @@ impl SettingArgs {
             ("policy", policy),
             ("listen", listen),
             ("metrics", metrics),
-            ("llm", llm),
+            ("llm.path", llm),
         ];
         let flags = flags
             .into_iter()

@@ -10,11 +10,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use layers::{FILE_VARIABLE, Inputs, Origin, Problem};
+pub use llm::{EngineConfig, LlmConfig};
 pub use settings::{Kind, SETTINGS, Setting};
 
 use layers::Values;
 
 mod layers;
+mod llm;
 pub mod settings;
 
 /// What was written, and where.
@@ -44,6 +46,8 @@ pub struct Config {
     pub drain: Duration,
     /// The longest wait for calls in flight after that.
     pub stop_deadline: Duration,
+    /// The language model.
+    pub llm: LlmConfig,
     /// Logging.
     pub log: LogConfig,
 }
@@ -175,6 +179,7 @@ impl Checker<'_> {
             },
             drain: self.milliseconds("drain_ms"),
             stop_deadline: self.milliseconds("stop_deadline_ms"),
+            llm: llm::llm(self),
             log: LogConfig {
                 level: self.one_of("log.level"),
                 json: self.one_of("log.format") == "json",
@@ -194,11 +199,6 @@ impl Checker<'_> {
                     config.listen
                 ),
             );
-        }
-        if let Some(model) = self.text("llm") {
-            let message =
-                format!("`{model}` cannot be used: this version hosts no language model; remove the setting");
-            self.problem("llm", message);
         }
     }
 

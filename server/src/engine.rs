@@ -9,7 +9,7 @@ mod settle;
 pub mod shadow;
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use signalbox_decide::candidates::estimate;
 use signalbox_decide::{Answer, Decision, Evidence, Query, Refused};
@@ -22,9 +22,10 @@ use crate::engine::inline::InlineRoutes;
 use crate::engine::ring::{Record, Ring};
 use crate::engine::shadow::{Job, Shadows};
 use crate::health::{Clock, Tracker};
+use crate::llm::Llm;
 use crate::store::{Policies, Snapshot, Store};
 
-pub use settle::{Live, Outcomes, ProbeRun, Settled, settle};
+pub use settle::{Live, Outcomes, ProbeRun, Settled, settle, settle_asking};
 
 /// A request, checked and split into what the ladder reads and the text that only probes read.
 #[derive(Clone, Debug, Default)]
@@ -39,6 +40,8 @@ pub struct Asked {
     pub min_policy_version: u64,
     /// The only policy that may answer; empty accepts any.
     pub policy_checksum: String,
+    /// When the caller gives up; a language model is waited for no longer.
+    pub deadline: Option<Instant>,
 }
 
 /// How a request uses the cache.
@@ -138,6 +141,7 @@ pub struct Engine {
     inline: InlineRoutes,
     health: Tracker,
     shadows: Shadows,
+    llm: Option<Llm>,
 }
 
 impl Engine {
@@ -150,6 +154,7 @@ impl Engine {
             inline: InlineRoutes::default(),
             health: Tracker::new(Arc::new(SystemTime::now)),
             shadows: Shadows::default(),
+            llm: None,
         }
     }
 
@@ -160,6 +165,20 @@ impl Engine {
             health: Tracker::new(clock),
             ..self
         }
+    }
+
+    /// The same with a language model to ask.
+    #[must_use]
+    pub fn with_llm(self, llm: Llm) -> Self {
+        Engine {
+            llm: Some(llm),
+            ..self
+        }
+    }
+
+    /// The language model, if there is one.
+    pub fn llm(&self) -> Option<&Llm> {
+        self.llm.as_ref()
     }
 
     /// All policies.
@@ -197,14 +216,15 @@ impl Engine {
         &self.shadows
     }
 
-    /// Decides one request by the policy of its tenant. A few microseconds on a hit, about 50 for a short prompt otherwise.
+    /// Decides one request by the policy of its tenant. A few microseconds on a hit, about 50 for a short prompt otherwise;
+    /// waits only where the policy wants a language model asked, and no longer than it and the request allow.
     ///
     /// # Errors
     /// See [`EngineError`].
-    pub fn route(&self, asked: Asked) -> Result<Decided, EngineError> {
+    pub async fn route(&self, asked: Asked) -> Result<Decided, EngineError> {
         let tenant = &asked.query.caller.tenant;
         let snapshot = self.snapshot(tenant, asked.min_policy_version, &asked.policy_checksum)?;
-        self.route_by(snapshot, asked)
+        self.route_by(snapshot, asked).await
     }
 
     /// Decides one request by `snapshot`, which [`Engine::snapshot`] gave, or which was made from it with the request's
@@ -212,28 +232,37 @@ impl Engine {
     ///
     /// # Errors
     /// `Refused`.
-    pub fn route_by(&self, snapshot: Arc<Snapshot>, mut asked: Asked) -> Result<Decided, EngineError> {
+    pub async fn route_by(&self, snapshot: Arc<Snapshot>, mut asked: Asked) -> Result<Decided, EngineError> {
         let id = Uuid::now_v7();
         asked.query.read_cache = asked.cache == CacheMode::Use;
         let caching = snapshot.policy.cache.enabled && asked.cache != CacheMode::Bypass;
-        let key = caching.then(|| self.cache.key(&asked.query, &asked.conversation, &snapshot));
+        let llm = self.llm.as_ref();
+        let identity = llm.filter(|_| snapshot.policy.llm.asks()).map(Llm::identity);
+        let identity = identity.unwrap_or_default();
+        let key = caching.then(|| {
+            self.cache
+                .key(&asked.query, &asked.conversation, &snapshot, &identity)
+        });
         let Settled {
             outcome,
             mut evidence,
             ..
-        } = settle(
+        } = settle_asking(
             &snapshot,
             &asked.query,
             &asked.conversation,
             Live {
                 cache: key.as_ref().map(|key| (&self.cache, key)),
                 outcomes: Outcomes::Reported(&self.health),
+                llm: None,
             },
-        );
+            (llm, asked.deadline),
+        )
+        .await;
         let decision = match outcome {
             Ok(decision) => decision,
             Err(refused) => {
-                self.compare(id, &snapshot, None, &asked.query, asked.conversation);
+                self.compare(id, &snapshot, None, &asked.query, &evidence, asked.conversation);
                 return Err(refused.into());
             }
         };
@@ -242,32 +271,22 @@ impl Engine {
             (_, CacheMode::Bypass) => CacheStatus::Bypass,
             (Answer::Got(Some(_)), _) => CacheStatus::ExactHit,
             (Answer::Got(None), _) => CacheStatus::Miss,
-            (_, CacheMode::Refresh) if matches!(evidence.embedding, Answer::Got(_)) => CacheStatus::Miss,
+            (_, CacheMode::Refresh) if evidence.compares_routes() => CacheStatus::Miss,
             _ => CacheStatus::NotAsked,
         };
-        if let (CacheStatus::Miss, Some(key), Answer::Got(scores)) = (cache, key, &evidence.embedding)
+        if let (CacheStatus::Miss, Some(key)) = (cache, key)
+            && evidence.compares_routes()
             && decision.degraded.is_empty()
             && !evidence.health_counts()
         {
             let ttl = Duration::from_secs(snapshot.policy.cache.ttl_s);
-            self.cache.put(
-                key,
-                Cached {
-                    decision: decision.clone(),
-                    scores: scores.clone(),
-                    difficulty: match evidence.difficulty {
-                        Answer::Got(difficulty) => Some(difficulty),
-                        Answer::NotAsked | Answer::Failed { .. } => None,
-                    },
-                },
-                ttl,
-            );
+            self.cache.put(key, Cached::new(&decision, &evidence), ttl);
         }
         evidence.cache = Answer::NotAsked;
         let Asked {
             query, conversation, ..
         } = asked;
-        self.compare(id, &snapshot, Some(&decision), &query, conversation);
+        self.compare(id, &snapshot, Some(&decision), &query, &evidence, conversation);
         self.ring.push(Record {
             id,
             tenant: snapshot.info.tenant.clone(),
@@ -310,6 +329,7 @@ impl Engine {
         real: &Arc<Snapshot>,
         decision: Option<&Arc<Decision>>,
         query: &Query,
+        evidence: &Evidence,
         conversation: Conversation,
     ) {
         let (Some(shadow), Some(settings)) = (&real.shadow, &real.policy.shadow) else {
@@ -320,6 +340,12 @@ impl Engine {
                 real: real.clone(),
                 shadow: shadow.clone(),
                 decision: decision.cloned(),
+                // About other routes it says nothing.
+                llm: if real.evidence_fingerprint == shadow.evidence_fingerprint {
+                    evidence.llm.clone()
+                } else {
+                    Answer::NotAsked
+                },
                 health: self.health.ask(&real.info.tenant, &shadow.policy),
                 query: query.clone(),
                 conversation,

@@ -44,11 +44,18 @@ impl Grpc {
         }
     }
 
-    async fn decide(&self, request: v1::RouteRequest) -> Result<v1::RouteResponse, Status> {
+    async fn decide(&self, request: Request<v1::RouteRequest>) -> Result<v1::RouteResponse, Status> {
         let start = Instant::now();
+        let deadline = deadline_of(&request);
+        let request = request.into_inner();
         let base = self.accepted(&request);
-        let (request_id, asked, snapshot) = self.read(request, base).await?;
-        let decided = self.engine.route_by(snapshot, asked).map_err(status::engine)?;
+        let (request_id, mut asked, snapshot) = self.read(request, base).await?;
+        asked.deadline = deadline;
+        let decided = self
+            .engine
+            .route_by(snapshot, asked)
+            .await
+            .map_err(status::engine)?;
         let took = start.elapsed();
         metrics::decision(
             decided.decision.source.as_str(),
@@ -114,7 +121,7 @@ impl Grpc {
 #[tonic::async_trait]
 impl RouterService for Grpc {
     async fn route(&self, request: Request<v1::RouteRequest>) -> Result<Response<v1::RouteResponse>, Status> {
-        self.decide(request.into_inner()).await.map(Response::new)
+        self.decide(request).await.map(Response::new)
     }
 
     async fn explain(
@@ -124,7 +131,8 @@ impl RouterService for Grpc {
         if explain::is_administrative(request.get_ref()) {
             self.access.administrative(request.metadata())?;
         }
-        explain::explain(self, request.into_inner())
+        let deadline = deadline_of(&request);
+        explain::explain(self, request.into_inner(), deadline)
             .await
             .map(Response::new)
     }
@@ -153,6 +161,14 @@ impl RouterService for Grpc {
     ) -> Result<Response<v1::ReportOutcomeResponse>, Status> {
         outcomes::report(self, request.into_inner()).map(Response::new)
     }
+}
+
+/// When the caller gives up, as the edge layer noted it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Deadline(pub(crate) Instant);
+
+fn deadline_of<T>(request: &Request<T>) -> Option<Instant> {
+    request.extensions().get::<Deadline>().map(|deadline| deadline.0)
 }
 
 /// The tenant that a request is for; empty: none.

@@ -2,7 +2,7 @@
 //!
 //! One `Route` request, in order: `grpc` (ids, deadline, metrics) → `grpc::from_proto` (all field violations together, or
 //! an [`engine::Asked`]) → [`engine`] (policy snapshot, ask-and-answer loop) → `signalbox_decide` (done, or ask this) → a
-//! probe ([`engine::cache`], [`store::Snapshot::scores`], [`health`]) → `grpc::to_proto`.
+//! probe ([`engine::cache`], [`store::Snapshot::scores`], [`llm`], [`health`]) → `grpc::to_proto`.
 
 pub mod cli;
 pub mod config;
@@ -11,6 +11,7 @@ pub mod engine;
 pub mod eval;
 pub mod grpc;
 pub mod health;
+pub mod llm;
 pub mod logs;
 pub mod metrics;
 pub mod policy_test;

@@ -8,6 +8,7 @@ pub mod exporter;
 pub mod table;
 
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use ::metrics::{Counter, Gauge, Histogram};
 
@@ -78,6 +79,26 @@ pub fn reload(result: &'static str) {
     }
 }
 
+/// Counts a question to the language model by what came of it.
+pub fn llm_question(result: &'static str) {
+    if let Some(series) = SERIES.get() {
+        series.llm_questions.with(&[result], Counter::increment_one);
+    }
+}
+
+/// Counts what an answer of the language model took.
+pub fn llm_times(queued: Option<Duration>, computed: Duration) {
+    if let Some(series) = SERIES.get() {
+        let record = |family: &Family<Histogram>, time: Duration| {
+            family.with(&[], |histogram| histogram.record(time.as_secs_f64()));
+        };
+        if let Some(queued) = queued {
+            record(&series.llm_queue, queued);
+        }
+        record(&series.llm_compute, computed);
+    }
+}
+
 /// A counter counts single things here.
 trait IncrementOne {
     fn increment_one(&self);
@@ -106,6 +127,10 @@ struct Series {
     policy_load_timestamp: Family<Gauge>,
     tenant_policies: Family<Gauge>,
     shadow_dropped: Family<Counter>,
+    llm_ready: Family<Gauge>,
+    llm_questions: Family<Counter>,
+    llm_queue: Family<Histogram>,
+    llm_compute: Family<Histogram>,
     cache_entries: Family<Gauge>,
     cache_bytes: Family<Gauge>,
     ring_decisions: Family<Gauge>,
@@ -141,6 +166,10 @@ impl Series {
             policy_load_timestamp: Family::new("signalbox_policy_load_timestamp_seconds", gauge),
             tenant_policies: Family::new("signalbox_tenant_policies", gauge),
             shadow_dropped: Family::new("signalbox_shadow_dropped_total", counter),
+            llm_ready: Family::new("signalbox_llm_ready", gauge),
+            llm_questions: Family::new("signalbox_llm_questions_total", counter),
+            llm_queue: Family::new("signalbox_llm_queue_seconds", histogram),
+            llm_compute: Family::new("signalbox_llm_compute_seconds", histogram),
             cache_entries: Family::new("signalbox_cache_entries", gauge),
             cache_bytes: Family::new("signalbox_cache_bytes", gauge),
             ring_decisions: Family::new("signalbox_ring_decisions", gauge),

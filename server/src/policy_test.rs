@@ -1,9 +1,12 @@
 //! Runs tests of a policy through the real ladder and the real classifier: its own for `ReloadPolicy` with `run_tests`,
 //! those of suites too for `signalbox policy test`.
 
+use std::sync::Arc;
+
 use signalbox_decide::policy::{PolicyTest, Want};
 use signalbox_decide::query::estimate_tokens;
-use signalbox_decide::{Decision, Policy, Query, Refused};
+use signalbox_decide::{Answer, Decision, Judgement, Policy, Query, Refused, RouteScores};
+use signalbox_evidence::DEFAULT_THRESHOLD;
 
 use crate::conversation::{Conversation, Message, Role};
 use crate::engine::{Live, Outcomes, Settled, settle};
@@ -68,8 +71,10 @@ fn run_one(snapshot: &Snapshot, test: &PolicyTest) -> TestResult {
     if query.input_tokens == 0 {
         query.input_tokens = estimate_tokens(bytes);
     }
+    let llm = test.llm.as_deref().map(|said| judgement(snapshot, said));
     let live = Live {
         outcomes: Outcomes::Stated(&test.health),
+        llm: llm.as_ref(),
         ..Live::default()
     };
     let settled = settle(snapshot, &query, &conversation, live);
@@ -79,6 +84,31 @@ fn run_one(snapshot: &Snapshot, test: &PolicyTest) -> TestResult {
         line: test.line,
         failures,
     }
+}
+
+/// What a test says that the language model answers.
+fn judgement(snapshot: &Snapshot, said: &[(String, f64)]) -> Answer<Arc<Judgement>> {
+    let of = |wanted: &str| said.iter().find(|(name, _)| name == wanted).map(|(_, p)| *p);
+    let sum: f64 = said
+        .iter()
+        .filter(|(name, _)| name != "other")
+        .map(|(_, p)| p)
+        .sum();
+    let scored = snapshot.policy.scored().iter();
+    #[expect(clippy::cast_possible_truncation, reason = "probabilities")]
+    let scores = RouteScores {
+        routes: scored
+            .map(|route| of(&route.name).unwrap_or(0.0) as f32)
+            .collect(),
+        other: of("other").unwrap_or(1.0 - sum) as f32,
+        default_threshold: DEFAULT_THRESHOLD,
+        ..RouteScores::default()
+    };
+    Answer::Got(Arc::new(Judgement {
+        scores: Arc::new(scores),
+        measured: true,
+        ..Judgement::default()
+    }))
 }
 
 /// The conversation of (role, text) pairs, as tests and files of requests have them.

@@ -155,6 +155,7 @@ impl Bound {
         let ended = tokio::select! {
             result = &mut serving => Some(result),
             () = health.follow(&engine, &ready) => None,
+            () = health.follow_llm(&engine) => None,
             () = shutdown => None,
         };
         if let Some(result) = ended {

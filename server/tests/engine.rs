@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use futures_util::FutureExt as _;
 use signalbox_decide::{Query, Source};
 use signalbox_server::conversation::Conversation;
 use signalbox_server::engine::cache::{Bounds, DecisionCache};
@@ -64,9 +65,13 @@ fn an_equal_request_hits_and_gets_the_same_decision_with_a_new_id() {
     let engine = engine_with(POLICY);
     let first = engine
         .route(asked("write a python function that parses dates"))
+        .now_or_never()
+        .unwrap()
         .unwrap();
     let second = engine
         .route(asked("write a python function that parses dates"))
+        .now_or_never()
+        .unwrap()
         .unwrap();
     assert_eq!(
         (first.cache, second.cache),
@@ -89,17 +94,32 @@ fn bypass_neither_reads_nor_writes_and_refresh_writes() {
         ..asked("write a python function")
     };
     assert_eq!(
-        engine.route(with(CacheMode::Bypass)).unwrap().cache,
+        engine
+            .route(with(CacheMode::Bypass))
+            .now_or_never()
+            .unwrap()
+            .unwrap()
+            .cache,
         CacheStatus::Bypass
     );
     assert!(engine.cache().is_empty());
     assert_eq!(
-        engine.route(with(CacheMode::Refresh)).unwrap().cache,
+        engine
+            .route(with(CacheMode::Refresh))
+            .now_or_never()
+            .unwrap()
+            .unwrap()
+            .cache,
         CacheStatus::Miss
     );
     assert_eq!(engine.cache().len(), 1);
     assert_eq!(
-        engine.route(with(CacheMode::Use)).unwrap().cache,
+        engine
+            .route(with(CacheMode::Use))
+            .now_or_never()
+            .unwrap()
+            .unwrap()
+            .cache,
         CacheStatus::ExactHit
     );
 }
@@ -108,7 +128,11 @@ fn bypass_neither_reads_nor_writes_and_refresh_writes() {
 fn every_input_that_a_policy_can_read_is_part_of_the_key() {
     let engine = engine_with(POLICY);
     let snapshot = engine.store().current().unwrap();
-    let key = |asked: &Asked| engine.cache().key(&asked.query, &asked.conversation, &snapshot);
+    let key = |asked: &Asked| {
+        engine
+            .cache()
+            .key(&asked.query, &asked.conversation, &snapshot, "")
+    };
     let base = asked("write a python function");
     let changes: [fn(&mut Asked); 18] = [
         |a| a.query.input_tokens += 1,
@@ -151,7 +175,9 @@ fn the_session_is_part_of_the_key_only_where_a_rule_reads_it() {
         let key = |session: &str| {
             let mut asked = asked("write a python function");
             asked.query.caller.session_id = session.into();
-            engine.cache().key(&asked.query, &asked.conversation, &snapshot)
+            engine
+                .cache()
+                .key(&asked.query, &asked.conversation, &snapshot, "")
         };
         assert_eq!(key("s") == key("t"), equal);
     }
@@ -162,14 +188,19 @@ fn a_set_rule_on_the_prompt_applies_to_a_cached_decision_as_to_a_new_one() {
     let rules = "rules: [{name: r, when: signals.has_code, set: {requirements: {max_cost_usd: 1}}}]";
     let engine = engine_with(&format!("{POLICY}{rules}\n"));
     let code = "write a python function like\ndef f(x):\n  return 1";
-    let first = engine.route(asked(code));
+    let first = engine.route(asked(code)).now_or_never().unwrap();
     assert!(
         matches!(first, Err(EngineError::Refused(_))),
         "no model states its price"
     );
     for cache in [CacheStatus::Miss, CacheStatus::ExactHit] {
         assert_eq!(
-            engine.route(asked("write a python function")).unwrap().cache,
+            engine
+                .route(asked("write a python function"))
+                .now_or_never()
+                .unwrap()
+                .unwrap()
+                .cache,
             cache
         );
     }
@@ -180,6 +211,8 @@ fn a_degraded_decision_is_not_stored() {
     let engine = engine_with(POLICY);
     let decided = engine
         .route(asked("write a poem about the sea in autumn"))
+        .now_or_never()
+        .unwrap()
         .unwrap();
     assert_eq!(decided.decision.degraded[0].code, "no_eligible_model_in_route");
     assert!(engine.cache().is_empty());
@@ -199,14 +232,15 @@ fn no_policy_a_policy_that_lags_and_another_policy_are_told_apart() {
         ),
         ring,
     );
-    assert!(matches!(empty.route(asked("x")), Err(EngineError::NoPolicy)));
+    let refused = empty.route(asked("x")).now_or_never().unwrap();
+    assert!(matches!(refused, Err(EngineError::NoPolicy)));
     let engine = engine_with(POLICY);
     let behind = Asked {
         min_policy_version: 4,
         ..asked("x")
     };
     assert!(matches!(
-        engine.route(behind),
+        engine.route(behind).now_or_never().unwrap(),
         Err(EngineError::Behind { have: 3, want: 4 })
     ));
     let pinned = Asked {
@@ -214,7 +248,7 @@ fn no_policy_a_policy_that_lags_and_another_policy_are_told_apart() {
         ..asked("x")
     };
     assert!(matches!(
-        engine.route(pinned),
+        engine.route(pinned).now_or_never().unwrap(),
         Err(EngineError::OtherPolicy { .. })
     ));
 }
@@ -291,6 +325,8 @@ fn churn_counts_what_would_change_and_what_cannot_be_known() {
     let engine = engine_with(POLICY);
     engine
         .route(asked("write a python function that parses dates"))
+        .now_or_never()
+        .unwrap()
         .unwrap();
     engine
         .route(Asked {
@@ -300,6 +336,8 @@ fn churn_counts_what_would_change_and_what_cannot_be_known() {
             },
             ..Asked::default()
         })
+        .now_or_never()
+        .unwrap()
         .unwrap();
     let options = ReloadOptions {
         dry_run: true,
@@ -334,7 +372,11 @@ fn a_thousand_reloads_under_load_fail_no_request_and_never_serve_a_bad_policy() 
             std::thread::spawn(move || {
                 let mut count = 0u64;
                 while !stop.load(Ordering::Relaxed) {
-                    let decided = engine.route(asked(prompts[count as usize % 3])).unwrap();
+                    let decided = engine
+                        .route(asked(prompts[count as usize % 3]))
+                        .now_or_never()
+                        .unwrap()
+                        .unwrap();
                     assert!([3, 4].contains(&decided.snapshot.policy.version));
                     assert_eq!(decided.snapshot.policy.models.len(), 3);
                     count += 1;
@@ -362,4 +404,21 @@ fn a_thousand_reloads_under_load_fail_no_request_and_never_serve_a_bad_policy() 
     for worker in workers {
         assert!(worker.join().unwrap() > 0);
     }
+}
+
+#[test]
+fn the_language_model_is_part_of_the_key_where_the_policy_asks_it() {
+    let differ = |policy: &str| {
+        let engine = engine_with(policy);
+        let snapshot = engine.store().current().unwrap();
+        let asked = asked("write a python function");
+        let key = |llm| {
+            engine
+                .cache()
+                .key(&asked.query, &asked.conversation, &snapshot, llm)
+        };
+        key("remote http://a/v1 m") != key("remote http://b/v1 m")
+    };
+    assert!(differ(&format!("{POLICY}llm: {{mode: when_unsure}}\n")));
+    assert!(!differ(POLICY));
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
+use futures_util::FutureExt as _;
 use proptest::prelude::*;
 use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 use signalbox_decide::{Answer, Query, explain};
@@ -52,6 +53,8 @@ fn ask(engine: &Engine, prompt: &str, set: impl Fn(&mut Query)) -> Decided {
             conversation,
             ..Asked::default()
         })
+        .now_or_never()
+        .unwrap()
         .unwrap()
 }
 

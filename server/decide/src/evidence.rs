@@ -75,6 +75,18 @@ pub struct Evidence {
 }
 
 impl Evidence {
+    /// Whether something says how probable the routes are.
+    pub fn compares_routes(&self) -> bool {
+        matches!(self.embedding, Answer::Got(_)) || matches!(self.llm, Answer::Got(_))
+    }
+
+    /// Drops what is about routes: it means nothing for others.
+    pub fn forget_routes(&mut self) {
+        self.embedding = Answer::NotAsked;
+        self.llm = Answer::NotAsked;
+        self.difficulty = Answer::NotAsked;
+    }
+
     /// Whether reported outcomes may have changed the decision, which then holds for no other moment.
     pub fn health_counts(&self) -> bool {
         matches!(&self.health, Answer::Got(health) if !health.is_empty())

@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::engine::Engine;
 use crate::engine::cache::{Bounds, DecisionCache};
 use crate::engine::ring::Ring;
+use crate::llm;
 use crate::metrics::{self, exporter};
 use crate::serve::{self, Settings};
 use crate::store::{Compiler, Policies, ReloadError, ReloadOptions, ReloadReport};
@@ -42,7 +43,16 @@ async fn serve(config: Config) -> anyhow::Result<ExitCode> {
         .metrics
         .map(|address| exporter::install().map(|e| (address, e)))
         .transpose()?;
-    let engine = Arc::new(engine(&config)?);
+    let llm = llm::start(&config.llm)?;
+    if let Some(llm) = llm.as_ref().filter(|_| config.llm.required) {
+        let usable = llm.usable().await;
+        usable.map_err(|why| anyhow::anyhow!("llm.required: the language model cannot be used: {why}"))?;
+    }
+    let engine = engine(&config)?;
+    let engine = Arc::new(match llm {
+        Some(llm) => engine.with_llm(llm),
+        None => engine,
+    });
     let (policies, first) = (engine.policies().clone(), source.clone());
     let policy = tokio::task::spawn_blocking(move || load(&policies, &first)).await??;
     let bound = serve::bind(transport(&config), engine.clone(), source.clone()).await?;

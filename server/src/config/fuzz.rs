@@ -32,7 +32,18 @@ fn value(setting: &'static Setting) -> BoxedStrategy<Written> {
             .boxed(),
             wrong("on"),
         ),
-        Kind::Text if setting.key == "llm" => (Just(right(String::new())).boxed(), wrong("a/model")),
+        // What must go together has tests of its own: here there is no language model.
+        Kind::Text if setting.key == "llm.path" => (Just(right(String::new())).boxed(), wrong("a/model")),
+        Kind::Text if setting.key == "llm.remote.url" => {
+            (Just(right(String::new())).boxed(), wrong("nowhere"))
+        }
+        Kind::Text if setting.key.starts_with("llm.remote") => (
+            Just(right(String::new())).boxed(),
+            Just(right(String::new())).boxed(),
+        ),
+        Kind::Bool if setting.key == "llm.required" => {
+            (Just(right("false".into())).boxed(), wrong("perhaps"))
+        }
         Kind::Text => (
             "[a-z/. ']{1,12}".prop_map(right).boxed(),
             "[a-z]{1,3}".prop_map(right).boxed(),

@@ -104,7 +104,9 @@ pub(super) fn read(inputs: &Inputs, problems: &mut Vec<Problem>) -> Values {
         }
     }
     for (key, value) in &inputs.flags {
-        values.insert(key, (value.clone(), Origin::Flag(format!("--{key}"))));
+        // A flag has the name of its setting, or of the section that the setting heads.
+        let flag = key.strip_suffix(".path").unwrap_or(key);
+        values.insert(key, (value.clone(), Origin::Flag(format!("--{flag}"))));
     }
     values
 }

@@ -181,10 +181,73 @@ pub const SETTINGS: &[Setting] = &[
         doc: "How it logs.",
     },
     Setting {
-        key: "llm",
+        key: "llm.path",
         kind: Kind::Text,
         default: "",
-        doc: "A language model as second opinion. Not in this version: any value is refused.",
+        doc: "A language model as second opinion, in this process: a directory, a GGUF file or `hf:org/name@revision`. Not in this build: any value is refused.",
+    },
+    Setting {
+        key: "llm.device",
+        kind: Kind::Word(&["cpu", "gpu"]),
+        default: "cpu",
+        doc: "Where that model runs; `gpu` needs a build with `cuda` or `metal`.",
+    },
+    Setting {
+        key: "llm.quantize",
+        kind: Kind::Text,
+        default: "",
+        doc: "Quantise its weights while they load: `q4k`, `q6k`, `q8_0`, …; not for GGUF files.",
+    },
+    Setting {
+        key: "llm.cache_bytes",
+        kind: Kind::Integer { min: 0, max: MANY },
+        default: "536870912",
+        doc: "Most memory for the attention state of what its prompts share.",
+    },
+    Setting {
+        key: "llm.remote.url",
+        kind: Kind::Text,
+        default: "",
+        doc: "A language model elsewhere instead: the address of an OpenAI-compatible endpoint, such as `http://vllm:8000/v1`. Proxies and redirects are not followed.",
+    },
+    Setting {
+        key: "llm.remote.model",
+        kind: Kind::Text,
+        default: "",
+        doc: "The model's name there.",
+    },
+    Setting {
+        key: "llm.remote.api_key_env",
+        kind: Kind::Text,
+        default: "",
+        doc: "The environment variable that holds the key for it.",
+    },
+    Setting {
+        key: "llm.required",
+        kind: Kind::Bool,
+        default: "false",
+        doc: "Whether to refuse to start while the language model does not answer; otherwise decisions are made without it.",
+    },
+    Setting {
+        key: "llm.queue",
+        kind: Kind::Integer { min: 1, max: 65_536 },
+        default: "64",
+        doc: "Most different questions to it at once; more are refused (`llm_overloaded`).",
+    },
+    Setting {
+        key: "llm.prompt_tokens",
+        kind: Kind::Integer {
+            min: 256,
+            max: 1 << 20,
+        },
+        default: "2048",
+        doc: "Most tokens of its prompt, routes included; older turns are left out first.",
+    },
+    Setting {
+        key: "llm.ascii",
+        kind: Kind::Bool,
+        default: "true",
+        doc: "Whether its prompt has text outside ASCII as `\\uXXXX`, as Arch-Router was trained.",
     },
 ];
 

@@ -127,7 +127,7 @@ fn every_problem_is_reported_at_once_with_its_key_its_place_and_what_to_do() {
         ]),
         flags: vec![
             ("metrics", "9090".to_owned()),
-            ("llm", "hf:org/model@main".to_owned()),
+            ("llm.path", "hf:org/model@main".to_owned()),
         ],
     };
     assert_eq!(
@@ -139,8 +139,8 @@ fn every_problem_is_reported_at_once_with_its_key_its_place_and_what_to_do() {
              `SIGNALBOX__CACHE__MAX_ENTRIES`?",
             "listen (from bad.yaml): `localhost` is not an address; give an IP address and a port, such as \
              0.0.0.0:50051 or [::1]:50051",
-            "llm (from --llm): `hf:org/model@main` cannot be used: this version hosts no language model; remove the \
-             setting",
+            "llm.path (from --llm): `hf:org/model@main` cannot be loaded: this build hosts no language model; set \
+             `llm.remote.url`",
             "log.format (from bad.yaml): one value is needed, not a list; remove the brackets",
             "log.level (from bad.yaml): `loud` is not one of off, error, warn, info, debug, trace",
             "metrics (from --metrics): `9090` is not an address; give an IP address and a port, such as 0.0.0.0:50051 \
@@ -189,10 +189,52 @@ fn metrics_and_grpc_cannot_share_a_port() {
 }
 
 #[test]
+fn a_language_model_elsewhere_is_an_address_and_a_name() {
+    let with = |pairs: &[(&str, &str)]| Inputs {
+        variables: variables(pairs),
+        ..Inputs::default()
+    };
+    const URL: (&str, &str) = ("SIGNALBOX__LLM__REMOTE__URL", "http://vllm:8000/v1");
+    const MODEL: (&str, &str) = ("SIGNALBOX__LLM__REMOTE__MODEL", "arch-router");
+    let config = loaded(&with(&[
+        URL,
+        MODEL,
+        ("SIGNALBOX__LLM__REMOTE__API_KEY_ENV", "KEY"),
+    ]));
+    assert_eq!(
+        config.llm.engine,
+        Some(EngineConfig::Remote {
+            url: URL.1.parse().unwrap(),
+            model: MODEL.1.to_owned(),
+            api_key_env: Some("KEY".to_owned()),
+        })
+    );
+    assert_eq!(
+        problems(&with(&[URL])),
+        ["llm.remote.model (from default): is missing; give the name that the endpoint knows the model by"]
+    );
+    assert_eq!(
+        problems(&with(&[MODEL, ("SIGNALBOX__LLM__REQUIRED", "true")])),
+        [
+            "llm.remote.model (from SIGNALBOX__LLM__REMOTE__MODEL): means nothing without `llm.remote.url`; set that too",
+            "llm.required (from SIGNALBOX__LLM__REQUIRED): there is no language model to require; set `llm.path` or \
+             `llm.remote.url`",
+        ]
+    );
+    let elsewhere = problems(&with(&[("SIGNALBOX__LLM__REMOTE__URL", "vllm:8000"), MODEL]));
+    assert!(
+        elsewhere[0].contains("`vllm:8000` is no address of HTTP"),
+        "{elsewhere:?}"
+    );
+}
+
+#[test]
 fn what_is_printed_can_be_read_back_and_means_the_same() {
     let flags = vec![
         ("listen", "[::1]:7".to_owned()),
         ("policy", "it's here/p.yaml".to_owned()),
+        ("llm.remote.url", "https://h/v1".to_owned()),
+        ("llm.remote.model", "m".to_owned()),
     ];
     let (config, raw) = load(&Inputs {
         flags,

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use dashmap::DashMap;
-use signalbox_decide::{Decision, Query, RouteScores};
+use signalbox_decide::{Answer, Decision, Evidence, Judgement, Query, RouteScores};
 
 use crate::conversation::Conversation;
 use crate::engine::cache::key::request_key;
@@ -29,10 +29,24 @@ pub type Key = [u8; 32];
 pub struct Cached {
     /// The decision.
     pub decision: Arc<Decision>,
-    /// The scores behind it, so that a hit can be explained later.
-    pub scores: Arc<RouteScores>,
+    /// The evidence behind it that a hit would not ask for again, so that it can be explained later.
+    pub embedding: Answer<Arc<RouteScores>>,
+    /// What the language model said, where it was asked.
+    pub llm: Answer<Arc<Judgement>>,
     /// The prompt's difficulty, where it was asked.
-    pub difficulty: Option<f64>,
+    pub difficulty: Answer<f64>,
+}
+
+impl Cached {
+    /// A decision and what led to it.
+    pub fn new(decision: &Arc<Decision>, evidence: &Evidence) -> Self {
+        Cached {
+            decision: decision.clone(),
+            embedding: evidence.embedding.clone(),
+            llm: evidence.llm.clone(),
+            difficulty: evidence.difficulty.clone(),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -75,9 +89,9 @@ impl DecisionCache {
         }
     }
 
-    /// The key of a request under a policy.
-    pub fn key(&self, query: &Query, conversation: &Conversation, snapshot: &Snapshot) -> Key {
-        request_key(&self.secret, query, conversation, snapshot)
+    /// The key of a request under a policy, where `llm` is the identity of the language model that answers.
+    pub fn key(&self, query: &Query, conversation: &Conversation, snapshot: &Snapshot, llm: &str) -> Key {
+        request_key(&self.secret, query, conversation, snapshot, llm)
     }
 
     /// The stored decision, unless it is past its time.
@@ -170,12 +184,27 @@ impl DecisionCache {
 
 /// The entry, its key twice, and the heap behind decision and scores.
 fn bytes_of(cached: &Cached) -> usize {
-    let Cached { decision, scores, .. } = cached;
+    let Cached {
+        decision,
+        embedding,
+        llm,
+        ..
+    } = cached;
+    let scores = |scores: &RouteScores| size_of::<RouteScores>() + scores.routes.len() * size_of::<f32>();
+    let embedding = match embedding {
+        Answer::Got(found) => scores(found),
+        Answer::NotAsked | Answer::Failed { .. } => 0,
+    };
+    let llm = match llm {
+        Answer::Got(judgement) => size_of::<Judgement>() + scores(&judgement.scores),
+        Answer::NotAsked | Answer::Failed { .. } => 0,
+    };
     let heap = decision.reason.len()
         // A plan's models and the fallbacks are never more than the models of one rung.
         + (decision.fallbacks.len() + decision.plan.models(decision.model).len()) * size_of::<usize>()
-        + scores.routes.len() * size_of::<f32>();
-    size_of::<Entry>() + 2 * size_of::<Key>() + size_of::<Decision>() + size_of::<RouteScores>() + heap
+        + embedding
+        + llm;
+    size_of::<Entry>() + 2 * size_of::<Key>() + size_of::<Decision>() + heap
 }
 
 #[cfg(test)]

@@ -1,14 +1,16 @@
 //! The loop of one decision: the core asks, the probes answer, until it is done. Route, Explain, a policy's own tests and the
-//! comparison with a shadow are the same loop with other answers.
+//! comparison with a shadow are the same loop with other answers. Only a language model is waited for: [`settle_asking`]
+//! does, [`settle`] takes what was stated.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use signalbox_decide::{Answer, Decision, Evidence, Health, Probe, Query, Refused, Step, decide};
+use signalbox_decide::{Answer, Decision, Evidence, Health, Judgement, Probe, Query, Refused, Step, decide};
 
 use crate::conversation::Conversation;
 use crate::engine::cache::{DecisionCache, Key};
 use crate::health::Tracker;
+use crate::llm::{self, Llm};
 use crate::store::{Snapshot, snapshot};
 
 /// One probe as it went.
@@ -31,13 +33,16 @@ pub struct Settled {
     pub probes: Vec<ProbeRun>,
 }
 
-/// What answers probes beside the policy. By default the cache finds nothing, and no outcome was reported.
+/// What answers probes beside the policy. By default the cache finds nothing, no outcome was reported, and there is no
+/// language model.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Live<'a> {
     /// The cache and the request's key in it.
     pub cache: Option<(&'a DecisionCache, &'a Key)>,
     /// What is known of the models.
     pub outcomes: Outcomes<'a>,
+    /// What the language model is to have said.
+    pub llm: Option<&'a Answer<Arc<Judgement>>>,
 }
 
 /// Where what outcomes say comes from.
@@ -54,43 +59,109 @@ pub enum Outcomes<'a> {
 
 /// Answers probes until the ladder is done.
 pub fn settle(snapshot: &Snapshot, query: &Query, conversation: &Conversation, live: Live<'_>) -> Settled {
-    let mut evidence = Evidence::default();
-    let mut probes = Vec::new();
+    let mut run = Run::default();
     loop {
-        let probe = match decide(&snapshot.policy, query, &evidence) {
-            Step::Done(outcome) => {
-                return Settled {
-                    outcome,
-                    evidence,
-                    probes,
-                };
-            }
-            Step::Ask(probe) => probe,
-        };
-        let start = Instant::now();
-        match probe {
-            Probe::ExactCache => {
-                let found = live.cache.and_then(|(cache, key)| cache.get(key));
-                if let Some(found) = &found {
-                    evidence.embedding = Answer::Got(found.scores.clone());
-                    evidence.difficulty = found.difficulty.map_or(Answer::NotAsked, Answer::Got);
-                }
-                evidence.cache = Answer::Got(found.map(|found| found.decision));
-            }
-            Probe::Embedding => evidence.embedding = snapshot.scores(conversation),
-            Probe::Difficulty(route) => evidence.difficulty = snapshot.difficulty(route, conversation),
-            Probe::Health => {
-                evidence.health = Answer::Got(match live.outcomes {
-                    Outcomes::None => Arc::default(),
-                    Outcomes::Reported(tracker) => tracker.ask(&snapshot.info.tenant, &snapshot.policy),
-                    Outcomes::Stated(health) => Arc::new(health.clone()),
-                });
-            }
-            Probe::Signals => evidence.signals = Answer::Got(snapshot::signals(conversation)),
+        match run.up_to_llm(snapshot, query, conversation, live) {
+            Some(outcome) => return run.settled(outcome),
+            None => run.judged(said(live), Duration::ZERO),
         }
-        probes.push(ProbeRun {
-            probe,
-            duration: start.elapsed(),
+    }
+}
+
+/// Answers probes until the ladder is done, the language model's by asking it, until `deadline` at most.
+pub async fn settle_asking(
+    snapshot: &Snapshot,
+    query: &Query,
+    conversation: &Conversation,
+    live: Live<'_>,
+    (llm, deadline): (Option<&Llm>, Option<Instant>),
+) -> Settled {
+    let mut run = Run::default();
+    loop {
+        if let Some(outcome) = run.up_to_llm(snapshot, query, conversation, live) {
+            return run.settled(outcome);
+        }
+        let start = Instant::now();
+        let answer = match llm {
+            Some(llm) => llm.ask(snapshot, conversation, deadline).await,
+            None => said(live),
+        };
+        run.judged(answer, start.elapsed());
+    }
+}
+
+/// What was stated; that there is no model where nothing was.
+fn said(live: Live<'_>) -> Answer<Arc<Judgement>> {
+    match live.llm {
+        None | Some(Answer::NotAsked) => llm::absent(),
+        Some(answer) => answer.clone(),
+    }
+}
+
+#[derive(Default)]
+struct Run {
+    evidence: Evidence,
+    probes: Vec<ProbeRun>,
+}
+
+impl Run {
+    /// Answers probes until the ladder is done, or (`None`) asks the language model.
+    fn up_to_llm(
+        &mut self,
+        snapshot: &Snapshot,
+        query: &Query,
+        conversation: &Conversation,
+        live: Live<'_>,
+    ) -> Option<Result<Arc<Decision>, Refused>> {
+        let evidence = &mut self.evidence;
+        loop {
+            let probe = match decide(&snapshot.policy, query, evidence) {
+                Step::Done(outcome) => return Some(outcome),
+                Step::Ask(probe) => probe,
+            };
+            let start = Instant::now();
+            match probe {
+                Probe::ExactCache => {
+                    let found = live.cache.and_then(|(cache, key)| cache.get(key));
+                    if let Some(found) = &found {
+                        evidence.embedding = found.embedding.clone();
+                        evidence.llm = found.llm.clone();
+                        evidence.difficulty = found.difficulty.clone();
+                    }
+                    evidence.cache = Answer::Got(found.map(|found| found.decision));
+                }
+                Probe::Embedding => evidence.embedding = snapshot.scores(conversation),
+                Probe::Llm => return None,
+                Probe::Difficulty(route) => evidence.difficulty = snapshot.difficulty(route, conversation),
+                Probe::Health => {
+                    evidence.health = Answer::Got(match live.outcomes {
+                        Outcomes::None => Arc::default(),
+                        Outcomes::Reported(tracker) => tracker.ask(&snapshot.info.tenant, &snapshot.policy),
+                        Outcomes::Stated(health) => Arc::new(health.clone()),
+                    });
+                }
+                Probe::Signals => evidence.signals = Answer::Got(snapshot::signals(conversation)),
+            }
+            self.probes.push(ProbeRun {
+                probe,
+                duration: start.elapsed(),
+            });
+        }
+    }
+
+    fn judged(&mut self, answer: Answer<Arc<Judgement>>, duration: Duration) {
+        self.evidence.llm = answer;
+        self.probes.push(ProbeRun {
+            probe: Probe::Llm,
+            duration,
         });
+    }
+
+    fn settled(self, outcome: Result<Arc<Decision>, Refused>) -> Settled {
+        Settled {
+            outcome,
+            evidence: self.evidence,
+            probes: self.probes,
+        }
     }
 }

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::conversation::{Conversation, Role};
 use crate::engine::ring::Record;
-use crate::engine::{CacheStatus, EngineError, Live, Outcomes, Settled, settle};
+use crate::engine::{CacheStatus, EngineError, Live, Outcomes, Settled, settle_asking};
 use crate::grpc::to_proto::{self, Frame};
 use crate::grpc::violations::Violations;
 use crate::grpc::{Grpc, admin, blocking, status, tenant_of};
@@ -29,7 +29,11 @@ pub(super) fn is_administrative(request: &v1::ExplainRequest) -> bool {
 }
 
 /// Explains a request or an earlier decision.
-pub(super) async fn explain(grpc: &Grpc, request: v1::ExplainRequest) -> Result<v1::ExplainResponse, Status> {
+pub(super) async fn explain(
+    grpc: &Grpc,
+    request: v1::ExplainRequest,
+    deadline: Option<Instant>,
+) -> Result<v1::ExplainResponse, Status> {
     let start = Instant::now();
     let v1::ExplainRequest {
         target,
@@ -41,7 +45,10 @@ pub(super) async fn explain(grpc: &Grpc, request: v1::ExplainRequest) -> Result<
             "target",
             "is not set; give a `request` or a `decision_id`",
         )),
-        Some(Target::Request(asked)) => request_now(grpc, asked, policy_yaml, include_prompt, start).await,
+        Some(Target::Request(asked)) => {
+            let times = (start, deadline);
+            request_now(grpc, asked, policy_yaml, include_prompt, times).await
+        }
         Some(Target::DecisionId(id)) => earlier(grpc, &id, policy_yaml, include_prompt, start).await,
     }
 }
@@ -52,7 +59,7 @@ async fn request_now(
     request: v1::RouteRequest,
     policy_yaml: Option<String>,
     include_prompt: bool,
-    start: Instant,
+    (start, deadline): (Instant, Option<Instant>),
 ) -> Result<v1::ExplainResponse, Status> {
     let base = match policy_yaml {
         Some(yaml) => Ok(Arc::new(compile(grpc, tenant_of(&request), yaml).await?)),
@@ -68,7 +75,14 @@ async fn request_now(
         outcome,
         evidence,
         probes,
-    } = settle(&snapshot, &asked.query, &asked.conversation, live);
+    } = settle_asking(
+        &snapshot,
+        &asked.query,
+        &asked.conversation,
+        live,
+        (grpc.engine.llm(), deadline),
+    )
+    .await;
     outcome.map_err(|refused| status::engine(EngineError::Refused(refused)))?;
     let explained = signalbox_decide::explain(&snapshot.policy, &asked.query, &evidence);
     let explanation =
@@ -147,6 +161,7 @@ async fn earlier(
         cache: CacheStatus::Bypass,
         took: start.elapsed(),
     };
+    let judged = !matches!(evidence.llm, Answer::NotAsked) && policy.llm.asks();
     let scored = !matches!(evidence.embedding, Answer::NotAsked) && explanation.scores.is_some();
     let read = !matches!(evidence.signals, Answer::NotAsked);
     let well = !matches!(evidence.health, Answer::NotAsked) && policy.health.enabled;
@@ -154,6 +169,7 @@ async fn earlier(
         (read, Probe::Signals),
         (well, Probe::Health),
         (scored, Probe::Embedding),
+        (judged, Probe::Llm),
     ];
     let asked = asked.into_iter().filter(|(asked, _)| *asked);
     let mut steps: Vec<_> = asked
@@ -213,8 +229,7 @@ fn own(grpc: &Grpc, record: &Record) -> Option<(Arc<Policy>, Evidence)> {
 fn evidence_under(record: &Record, snapshot: &Snapshot) -> Evidence {
     let mut evidence = record.evidence.clone();
     if record.scored_by != snapshot.evidence_fingerprint {
-        evidence.embedding = Answer::NotAsked;
-        evidence.difficulty = Answer::NotAsked;
+        evidence.forget_routes();
     }
     evidence
 }
@@ -224,11 +239,13 @@ fn undecidable(probe: Probe, inline: bool) -> v1::ExplainResponse {
     let (path, whose) = match probe {
         Probe::Health => return not_kept(),
         Probe::Signals => ("rules", "this policy's rules"),
-        Probe::ExactCache | Probe::Embedding | Probe::Difficulty(_) if inline => (
+        Probe::ExactCache | Probe::Embedding | Probe::Llm | Probe::Difficulty(_) if inline => (
             "route_preferences",
             "the request's own routes, which are not kept,",
         ),
-        Probe::ExactCache | Probe::Embedding | Probe::Difficulty(_) => ("routes", "this policy's routes"),
+        Probe::ExactCache | Probe::Embedding | Probe::Llm | Probe::Difficulty(_) => {
+            ("routes", "this policy's routes")
+        }
     };
     let detail = format!(
         "{whose} need `{}` of the prompt, whose text is not kept; explain the request itself instead",

@@ -78,6 +78,7 @@ pub(crate) fn asked(request: v1::RouteRequest, mut wrong: Violations) -> Result<
     Ok((
         request_id,
         Asked {
+            deadline: None,
             query,
             conversation,
             cache,

@@ -122,6 +122,7 @@ pub(crate) fn source(source: Source) -> v1::DecisionSource {
         Source::Rule => v1::DecisionSource::Rule,
         Source::Profile => v1::DecisionSource::Profile,
         Source::Embedding => v1::DecisionSource::Embedding,
+        Source::Llm => v1::DecisionSource::Llm,
         Source::Default => v1::DecisionSource::Default,
     }
 }

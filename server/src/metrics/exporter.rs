@@ -19,6 +19,7 @@ use super::table::{BUCKETS, METRICS};
 use super::{SERIES, Series};
 use crate::engine::Engine;
 use crate::engine::shadow::RESULTS;
+use crate::llm::State;
 
 /// The version of the text format that is written.
 const FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -176,6 +177,10 @@ impl Series {
         self.reload_successful.set(f64::from(u8::from(successful)));
         self.shadow_dropped
             .with(&[], |counter| counter.absolute(engine.shadows().dropped()));
+        let ready = engine
+            .llm()
+            .is_some_and(|llm| *llm.state().borrow() == State::Ready);
+        self.llm_ready.set(f64::from(u8::from(ready)));
         self.cache_entries.set(engine.cache().len() as f64);
         self.cache_bytes.set(engine.cache().bytes() as f64);
         self.ring_decisions.set(engine.ring().all().len() as f64);

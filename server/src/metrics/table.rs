@@ -57,7 +57,15 @@ pub const BUCKETS: [f64; 18] = [
 
 const SOURCE: Label = Label {
     name: "source",
-    values: &["direct", "alias", "rule", "profile", "embedding", "default"],
+    values: &[
+        "direct",
+        "alias",
+        "rule",
+        "profile",
+        "embedding",
+        "llm",
+        "default",
+    ],
 };
 const CACHE: Label = Label {
     name: "cache",
@@ -138,6 +146,10 @@ const ROUTE: Label = Label {
 const COMPARED: Label = Label {
     name: "result",
     values: &shadow::RESULTS,
+};
+const ASKED: Label = Label {
+    name: "result",
+    values: &["answered", "deadline", "overloaded", "failed", "unavailable"],
 };
 const VERSION: Label = Label {
     name: "version",
@@ -269,6 +281,31 @@ pub const METRICS: &[Metric] = &[
         kind: Kind::Counter,
         labels: &[],
         help: "Decisions that were to be compared with a shadow policy's and found its queue full.",
+    },
+    Metric {
+        name: "signalbox_llm_ready",
+        kind: Kind::Gauge,
+        labels: &[],
+        help: "Whether the language model is asked: 1 or 0, which is also what a server without one has.",
+    },
+    Metric {
+        name: "signalbox_llm_questions_total",
+        kind: Kind::Counter,
+        labels: &[ASKED],
+        help: "Decisions that wanted the language model's opinion, by what came of it. `deadline` counts those too for which it was \
+               not asked because answers take too long lately.",
+    },
+    Metric {
+        name: "signalbox_llm_queue_seconds",
+        kind: Kind::Histogram,
+        labels: &[],
+        help: "Time that questions waited for their turn; of a model in this process only.",
+    },
+    Metric {
+        name: "signalbox_llm_compute_seconds",
+        kind: Kind::Histogram,
+        labels: &[],
+        help: "Time from a question's turn to its answer; of a remote model the whole call.",
     },
     Metric {
         name: "signalbox_cache_entries",

@@ -13,7 +13,7 @@ use signalbox_api::SERVICE_NAME;
 use tonic::{Code, Status};
 use tower::{Layer, Service};
 
-use crate::grpc::status;
+use crate::grpc::{Deadline, status};
 use crate::metrics;
 
 /// Puts [`Edge`] around a service.
@@ -62,10 +62,13 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let start = Instant::now();
         let method = method(request.uri().path());
         let limit = timeout(request.headers());
+        if let Some(deadline) = limit.and_then(|limit| start.checked_add(limit)) {
+            request.extensions_mut().insert(Deadline(deadline));
+        }
         let limit_bytes = self.max_message_bytes;
         // The handler's future starts inside, so that a panic on the way to it is caught too.
         let call = std::panic::catch_unwind(AssertUnwindSafe(|| self.inner.call(request)));

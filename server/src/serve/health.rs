@@ -10,11 +10,12 @@ use tonic_health::server::HealthReporter;
 
 use crate::conversation::Conversation;
 use crate::engine::{Engine, Live, settle};
+use crate::llm::State;
 
 /// The process answers, whatever it can decide.
 const LIVENESS: &str = "liveness";
 
-/// The engine for language models.
+/// The language model.
 const LLM: &str = "signalbox.llm";
 
 /// What is ready when decisions are: the server as a whole, and its service.
@@ -42,10 +43,6 @@ impl Health {
             .set_service_status(LIVENESS, ServingStatus::Serving)
             .await;
         health
-            .reporter
-            .set_service_status(LLM, ServingStatus::NotServing)
-            .await;
-        health
     }
 
     pub(super) fn reporter(&self) -> HealthReporter {
@@ -55,6 +52,28 @@ impl Health {
     /// Nothing is to be sent here any more, or not yet.
     pub(super) async fn not_serving(&self) {
         self.set(ServingStatus::NotServing).await;
+        self.reporter
+            .set_service_status(LLM, ServingStatus::NotServing)
+            .await;
+    }
+
+    /// Says of the language model what is so. Never returns.
+    pub(super) async fn follow_llm(&self, engine: &Engine) {
+        let Some(mut state) = engine.llm().map(crate::llm::Llm::state) else {
+            return std::future::pending().await;
+        };
+        loop {
+            let ready = *state.borrow_and_update() == State::Ready;
+            let status = if ready {
+                ServingStatus::Serving
+            } else {
+                ServingStatus::NotServing
+            };
+            self.reporter.set_service_status(LLM, status).await;
+            if state.changed().await.is_err() {
+                return std::future::pending().await;
+            }
+        }
     }
 
     /// Waits for a policy, decides once to warm up, and says SERVING. Never returns: a policy, once loaded, stays.

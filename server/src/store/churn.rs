@@ -1,6 +1,6 @@
 //! What a new policy would have done with recent decisions.
 
-use signalbox_decide::{Answer, Decision, Policy, Step, decide};
+use signalbox_decide::{Decision, Policy, Step, decide};
 
 use crate::engine::ring::Ring;
 use crate::store::Snapshot;
@@ -26,8 +26,7 @@ pub(super) fn churn(ring: &Ring, new: &Snapshot) -> Churn {
         churn.decisions += 1;
         let mut evidence = record.evidence.clone();
         if record.scored_by != new.evidence_fingerprint {
-            evidence.embedding = Answer::NotAsked;
-            evidence.difficulty = Answer::NotAsked;
+            evidence.forget_routes();
         }
         let query = signalbox_decide::Query {
             read_cache: false,

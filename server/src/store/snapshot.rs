@@ -11,6 +11,7 @@ use signalbox_evidence::difficulty::Difficulty;
 use signalbox_evidence::{
     Classifier, DEFAULT_THRESHOLD, Encoder, Role as Speaker, RouteText, TrainingSet, Turn,
 };
+use signalbox_llm::question::{Route as Question, Routes};
 
 use crate::conversation::{Conversation, Message, Role};
 use crate::store::difficulty::{self, Learned};
@@ -38,11 +39,19 @@ pub struct Snapshot {
     encoder: Arc<Encoder>,
     classifier: Option<Trained>,
     learned: Learned,
+    /// The routes as a language model is asked about them, where the policy wants that.
+    questioned: Option<Arc<Routes>>,
     /// The policy that is compared with this one.
     pub shadow: Option<Arc<Snapshot>>,
 }
 
 impl Snapshot {
+    /// The routes as a language model is asked about them, in the order of its answer; always the same `Arc`. `None` where the
+    /// policy never asks one.
+    pub fn questioned(&self) -> Option<&Arc<Routes>> {
+        self.questioned.as_ref()
+    }
+
     /// The probabilities of the policy's routes for a conversation.
     pub fn scores(&self, conversation: &Conversation) -> Answer<Arc<RouteScores>> {
         let Some(classifier) = self.classifier.as_ref().and_then(|trained| trained.get()) else {
@@ -102,6 +111,7 @@ impl Snapshot {
                 &set,
             )))),
             learned: self.learned.clone(),
+            questioned: questioned(&policy),
             // It does not know the routes.
             shadow: None,
             policy: Arc::new(policy),
@@ -249,6 +259,7 @@ impl Compiler {
         };
         Ok((
             Snapshot {
+                questioned: questioned(&policy),
                 policy: Arc::new(policy),
                 info,
                 evidence_fingerprint: *blake3::hash(&both).as_bytes(),
@@ -328,6 +339,16 @@ fn training_set(policy: &Policy) -> TrainingSet {
         routes: routes.collect(),
         other_examples: policy.other_examples.clone(),
     }
+}
+
+/// A checked policy has nothing that is refused here: names are unique, and none is `other`.
+fn questioned(policy: &Policy) -> Option<Arc<Routes>> {
+    let route = |route: &signalbox_decide::policy::Route| Question {
+        name: route.name.clone(),
+        description: route.description.clone(),
+    };
+    let routes = policy.llm.asks().then(|| policy.scored().iter().map(route))?;
+    Routes::new(routes.collect()).map(Arc::new).ok()
 }
 
 /// A hash of everything that the classifier is trained on.

@@ -12,6 +12,7 @@ use signalbox_server::engine::Engine;
 use signalbox_server::engine::cache::{Bounds, DecisionCache};
 use signalbox_server::engine::ring::Ring;
 use signalbox_server::health::Clock;
+use signalbox_server::llm::Llm;
 use signalbox_server::serve::{self, Settings};
 use signalbox_server::store::{Compiler, Policies, ReloadOptions};
 use signalbox_server::watcher::{PolicySource, load_tenants};
@@ -96,9 +97,13 @@ impl Server {
 
     /// The same with a clock for what outcomes say.
     pub(crate) async fn with_clock(settings: Settings, policy: Option<&str>, clock: Clock) -> Server {
+        Server::of(settings, policy, unshared_engine().with_clock(clock)).await
+    }
+
+    async fn of(settings: Settings, policy: Option<&str>, engine: Engine) -> Server {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("policy.yaml");
-        let engine = Arc::new(unshared_engine().with_clock(clock));
+        let engine = Arc::new(engine);
         if let Some(policy) = policy {
             std::fs::write(&file, policy).unwrap();
             let name = file.display().to_string();
@@ -109,6 +114,12 @@ impl Server {
         }
         let source = source(&file);
         Server::on(settings, engine, source, file, folder).await
+    }
+
+    /// With this policy in force and a language model that it may ask.
+    pub(crate) async fn with_llm(policy: &str, llm: Llm) -> Server {
+        let engine = unshared_engine().with_llm(llm);
+        Server::of(Settings::default(), Some(policy), engine).await
     }
 
     /// With these files, the first of them everyone's policy, in a directory, and all of them loaded as `serve` does.

@@ -13,6 +13,7 @@ pub(super) fn request_key(
     query: &Query,
     conversation: &Conversation,
     snapshot: &Snapshot,
+    llm: &str,
 ) -> Key {
     let mut hash = Canonical {
         hash: blake3::Hasher::new_keyed(secret),
@@ -20,6 +21,9 @@ pub(super) fn request_key(
     };
     hash.text(&snapshot.policy.checksum);
     hash.bytes(&snapshot.evidence_fingerprint);
+    if snapshot.policy.llm.asks() {
+        hash.text(llm);
+    }
     hash.query(query);
     // The session itself would keep equal questions apart. Of a canary only the side that it falls on reaches a decision.
     for inside in snapshot.policy.canaries_of(query) {

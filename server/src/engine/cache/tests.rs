@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use signalbox_decide::decision::Estimate;
-use signalbox_decide::{Decision, RouteScores, Source};
+use signalbox_decide::{Answer, Decision, RouteScores, Source};
 
 use super::{Bounds, Cached, DecisionCache, Key, bytes_of};
 
@@ -28,8 +28,9 @@ fn cached(model: usize) -> Cached {
     };
     Cached {
         decision: Arc::new(decision),
-        scores: Arc::new(RouteScores::default()),
-        difficulty: None,
+        embedding: Answer::Got(Arc::new(RouteScores::default())),
+        llm: Answer::NotAsked,
+        difficulty: Answer::NotAsked,
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use signalbox_api::v1;
 use signalbox_decide::candidates::{Candidate, Score, Term};
-use signalbox_decide::explanation::{RuleSeen, Rung, RungSeen};
+use signalbox_decide::explanation::{RuleSeen, RungSeen};
 use signalbox_decide::health::ModelHealth;
 use signalbox_decide::{Answer, Evidence, Explanation, Policy, Probe, RouteScores, Signals};
 
@@ -34,11 +34,7 @@ pub(super) fn trace(policy: &Policy, explanation: &Explanation) -> v1::ExplainRe
     };
     v1::ExplainResponse {
         rules: explanation.rules.iter().map(|seen| rule(policy, seen)).collect(),
-        routes: explanation
-            .scores
-            .as_deref()
-            .map(|scores| routes(policy, scores))
-            .unwrap_or_default(),
+        routes: routes(policy, explanation),
         candidates: candidates.collect(),
         runner_up: runner_up(policy, explanation),
         without_winner,
@@ -66,6 +62,12 @@ pub(super) fn step(probe: Probe, evidence: &Evidence, took: Option<Duration>) ->
         },
         Probe::Embedding => match &evidence.embedding {
             Answer::Got(scores) => (most_probable(scores), false),
+            Answer::NotAsked => ("nothing".to_owned(), false),
+            Answer::Failed { detail, .. } => (detail.clone(), true),
+        },
+        Probe::Llm => match &evidence.llm {
+            Answer::Got(said) if said.measured => (format!("{}; {said}", most_probable(&said.scores)), false),
+            Answer::Got(said) => (format!("a name without probabilities; {said}"), false),
             Answer::NotAsked => ("nothing".to_owned(), false),
             Answer::Failed { detail, .. } => (detail.clone(), true),
         },
@@ -129,13 +131,30 @@ fn most_probable(scores: &RouteScores) -> String {
     format!("best route {best:.3}, no route {:.3}{view}", scores.other)
 }
 
-fn routes(policy: &Policy, scores: &RouteScores) -> Vec<v1::RouteTrace> {
+/// By the embedding, then by the language model.
+fn routes(policy: &Policy, explanation: &Explanation) -> Vec<v1::RouteTrace> {
+    let embedding = explanation.scores.iter();
+    let embedding =
+        embedding.flat_map(|scores| routes_by(policy, scores, v1::DecisionSource::Embedding, true));
+    let llm = explanation.llm.iter().flat_map(|llm| {
+        let source = v1::DecisionSource::Llm;
+        routes_by(policy, &llm.scores, source, llm.measured)
+    });
+    embedding.chain(llm).collect()
+}
+
+fn routes_by(
+    policy: &Policy,
+    scores: &RouteScores,
+    source: v1::DecisionSource,
+    measured: bool,
+) -> Vec<v1::RouteTrace> {
     let trace = |name: &str, domain: Option<usize>, p: f32| v1::RouteTrace {
         name: name.to_owned(),
-        // The classifier has no figure that means anything before calibration.
+        // Neither has a figure that means anything before calibration.
         score: None,
-        probability: Some(to_proto::probability(p)),
-        source: v1::DecisionSource::Embedding.into(),
+        probability: measured.then(|| to_proto::probability(p)),
+        source: source.into(),
         domain: domain
             .map(|domain| policy.domains[domain].name.clone())
             .unwrap_or_default(),
@@ -159,7 +178,7 @@ fn candidate(policy: &Policy, seen: &RungSeen, candidate: &Candidate) -> v1::Can
             .chain(candidate.score.iter().flat_map(terms))
             .collect(),
         score: candidate.score.map(|score| score.total),
-        rung: source_of(seen.rung).into(),
+        rung: to_proto::source(seen.source).into(),
         health: candidate.health.map(|health| self::health(health, candidate)),
     }
 }
@@ -177,17 +196,6 @@ fn health(health: ModelHealth, candidate: &Candidate) -> v1::ModelHealth {
         observed_latency_duration: observed.map(|o| to_proto::milliseconds(o.latency_ms)),
         observed_output_tokens: observed.map(|o| to_proto::rounded(o.output_tokens)),
         observed_calls: observed.map(|o| to_proto::rounded(o.calls)),
-    }
-}
-
-fn source_of(rung: Rung) -> v1::DecisionSource {
-    match rung {
-        Rung::Direct => v1::DecisionSource::Direct,
-        Rung::Alias => v1::DecisionSource::Alias,
-        Rung::Rule => v1::DecisionSource::Rule,
-        Rung::Profile | Rung::PolicyProfile => v1::DecisionSource::Profile,
-        Rung::Route | Rung::Domain => v1::DecisionSource::Embedding,
-        Rung::Default => v1::DecisionSource::Default,
     }
 }
 
@@ -220,7 +228,12 @@ fn terms(score: &Score) -> Vec<v1::ScoreTerm> {
 /// The second of the rung that decided and the second most probable route, `other` counted among them.
 fn runner_up(policy: &Policy, explanation: &Explanation) -> Option<v1::RunnerUp> {
     let model = explanation.rungs.last().filter(|seen| seen.won).and_then(second);
-    let route = explanation.scores.as_deref().and_then(|scores| {
+    // A name without probabilities has no second.
+    let scores = match &explanation.llm {
+        Some(llm) => Some(&llm.scores).filter(|_| llm.measured),
+        None => explanation.scores.as_ref(),
+    };
+    let route = scores.and_then(|scores| {
         let names = policy
             .scored()
             .iter()
