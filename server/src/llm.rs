@@ -33,6 +33,7 @@ mod pace;
 pub mod remote;
 mod start;
 
+pub(crate) use engine::routes_of;
 pub use engine::{Engine, Failure, Question, Reply};
 pub use start::{StartError, start};
 
@@ -163,7 +164,7 @@ impl Llm {
 
 /// What a policy gets that wants a language model where there is none.
 pub(crate) fn absent() -> Answer<Arc<Judgement>> {
-    let failure = Failure::Unavailable("this server has no language model".to_owned());
+    let failure = Failure::Unavailable("there is none here".to_owned());
     failed(&failure)
 }
 
@@ -216,7 +217,7 @@ impl Inner {
         match tokio::time::timeout_at((now + left).into(), asking).await {
             Ok(answer) => answer,
             Err(_) => {
-                self.pace.at_least(left * 2);
+                self.pace.gave_up(left);
                 self.doubt();
                 Err(Failure::Deadline(format!(
                     "it gave no answer within {} ms",

@@ -129,11 +129,6 @@ pub struct RouteScores {
 }
 
 impl RouteScores {
-    /// The probability of the most probable answer, no route among them.
-    pub fn most(&self) -> f32 {
-        self.routes.iter().copied().fold(self.other, f32::max)
-    }
-
     /// The most probable route and the distance to the runner-up, `other` counted among them. Ties go to the first.
     pub fn best(&self) -> Option<(RouteIndex, f32, f32)> {
         let mut best: Option<(RouteIndex, f32)> = None;

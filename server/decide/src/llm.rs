@@ -11,7 +11,7 @@ use crate::evidence::RouteScores;
 pub struct LlmSettings {
     /// When.
     pub mode: LlmMode,
-    /// With [`LlmMode::WhenUnsure`]: the probability of the embedding's best answer below which it is asked, 0..=1.
+    /// With [`LlmMode::WhenUnsure`]: the probability of the embedding's best route below which it is asked, 0..=1.
     pub ask_below: f64,
     /// Milliseconds that it may take.
     pub timeout_ms: u64,
@@ -42,7 +42,8 @@ pub enum LlmMode {
     Never,
     /// Where the embedding finds neither a route nor a domain.
     FallbackOnly,
-    /// Where the embedding's best answer, no route among them, is not probable enough.
+    /// Where the embedding's best route is not probable enough, also where it holds that none fits: it knows words, and a
+    /// request without those of a route may still be about it.
     WhenUnsure,
     /// For everything that routes decide; the embedding is asked where it does not answer.
     Always,

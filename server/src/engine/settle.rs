@@ -11,6 +11,7 @@ use crate::conversation::Conversation;
 use crate::engine::cache::{DecisionCache, Key};
 use crate::health::Tracker;
 use crate::llm::{self, Llm};
+use crate::metrics;
 use crate::store::{Snapshot, snapshot};
 
 /// One probe as it went.
@@ -84,7 +85,10 @@ pub async fn settle_asking(
         let start = Instant::now();
         let answer = match llm {
             Some(llm) => llm.ask(snapshot, conversation, deadline).await,
-            None => said(live),
+            None => {
+                metrics::llm_question("unavailable");
+                said(live)
+            }
         };
         run.judged(answer, start.elapsed());
     }

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use signalbox_api::codes::degraded;
-use signalbox_llm::question::{Role as Speaker, Routes, Turn};
+use signalbox_decide::Policy;
+use signalbox_llm::question::{Role as Speaker, Route, Routes, Turn};
 use thiserror::Error;
 
 use crate::conversation::{Conversation, Role};
@@ -54,6 +55,17 @@ impl Question {
             turns: turns.collect(),
         }
     }
+}
+
+/// The routes of a policy as a model is asked about them; `None` where the policy never asks one. A checked policy has nothing
+/// that is refused here: names are unique, and none is `other`.
+pub(crate) fn routes_of(policy: &Policy) -> Option<Arc<Routes>> {
+    let routes = policy.llm.asks().then(|| policy.scored().iter())?;
+    let routes = routes.map(|route| Route {
+        name: route.name.clone(),
+        description: route.description.clone(),
+    });
+    Routes::new(routes.collect()).map(Arc::new).ok()
 }
 
 /// An answer, and what it took.

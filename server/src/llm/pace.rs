@@ -1,5 +1,6 @@
 //! How long an answer takes lately, queue included: an average in which every new answer counts for a third of all. Who
-//! gave up knows only that it takes longer; that counts double, so that the same time is not spent in vain again.
+//! gave up knows only that it would have taken longer, and it counts as twice that: one such is an accident, two in a row
+//! are reason enough not to spend the same time in vain again.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -25,9 +26,10 @@ impl Pace {
         });
     }
 
-    /// An answer would have taken this long or longer.
-    pub(super) fn at_least(&self, took: Duration) {
-        self.change(|before| before.max(micros(took)));
+    /// Somebody waited so long for an answer and gave up.
+    pub(super) fn gave_up(&self, after: Duration) {
+        let took = micros(after.saturating_mul(2));
+        self.change(|before| before.max(before - before / 3 + took / 3));
     }
 
     /// An answer took this long, and what was known before is old.
@@ -72,12 +74,17 @@ mod tests {
     #[test]
     fn giving_up_only_ever_lengthens_and_a_new_start_forgets() {
         let pace = Pace::default();
-        pace.at_least(ms(80));
-        pace.at_least(ms(20));
-        assert_eq!(pace.expected(), ms(80));
+        pace.observe(ms(60));
+        pace.gave_up(ms(200));
+        assert!(pace.expected() < ms(200), "an accident: {:?}", pace.expected());
+        pace.gave_up(ms(200));
+        assert!(pace.expected() > ms(200), "in vain again: {:?}", pace.expected());
+        let before = pace.expected();
+        pace.gave_up(ms(20));
+        assert_eq!(pace.expected(), before);
         pace.reset(ms(5));
         assert_eq!(pace.expected(), ms(5));
-        pace.at_least(Duration::MAX);
+        pace.gave_up(Duration::MAX);
         pace.observe(Duration::MAX);
         assert!(pace.expected() <= Duration::from_secs(86_400));
     }

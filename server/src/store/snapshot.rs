@@ -11,9 +11,10 @@ use signalbox_evidence::difficulty::Difficulty;
 use signalbox_evidence::{
     Classifier, DEFAULT_THRESHOLD, Encoder, Role as Speaker, RouteText, TrainingSet, Turn,
 };
-use signalbox_llm::question::{Route as Question, Routes};
+use signalbox_llm::question::Routes;
 
 use crate::conversation::{Conversation, Message, Role};
+use crate::llm;
 use crate::store::difficulty::{self, Learned};
 use crate::store::{PolicyInfo, shadow};
 
@@ -111,7 +112,7 @@ impl Snapshot {
                 &set,
             )))),
             learned: self.learned.clone(),
-            questioned: questioned(&policy),
+            questioned: llm::routes_of(&policy),
             // It does not know the routes.
             shadow: None,
             policy: Arc::new(policy),
@@ -259,7 +260,7 @@ impl Compiler {
         };
         Ok((
             Snapshot {
-                questioned: questioned(&policy),
+                questioned: llm::routes_of(&policy),
                 policy: Arc::new(policy),
                 info,
                 evidence_fingerprint: *blake3::hash(&both).as_bytes(),
@@ -339,16 +340,6 @@ fn training_set(policy: &Policy) -> TrainingSet {
         routes: routes.collect(),
         other_examples: policy.other_examples.clone(),
     }
-}
-
-/// A checked policy has nothing that is refused here: names are unique, and none is `other`.
-fn questioned(policy: &Policy) -> Option<Arc<Routes>> {
-    let route = |route: &signalbox_decide::policy::Route| Question {
-        name: route.name.clone(),
-        description: route.description.clone(),
-    };
-    let routes = policy.llm.asks().then(|| policy.scored().iter().map(route))?;
-    Routes::new(routes.collect()).map(Arc::new).ok()
 }
 
 /// A hash of everything that the classifier is trained on.

@@ -188,6 +188,33 @@ fn wrong_settings_and_wrong_usage_have_their_exit_codes() {
 }
 
 #[test]
+fn a_required_language_model_that_does_not_answer_keeps_the_server_from_starting() {
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut command = signalbox(&["--listen", "127.0.0.1:0", "--metrics", "off"]);
+    command
+        .env("SIGNALBOX__LLM__REMOTE__URL", format!("http://{closed}/v1"))
+        .env("SIGNALBOX__LLM__REMOTE__MODEL", "m")
+        .env("SIGNALBOX__LLM__REQUIRED", "true");
+    let output = command.output().unwrap();
+    let err = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0), "{err}");
+    assert!(
+        err.contains("llm.required: the language model cannot be used") && err.contains("cannot be reached"),
+        "{err}"
+    );
+    let output = command
+        .env("SIGNALBOX__LLM__REMOTE__API_KEY_ENV", "NO_SUCH_KEY")
+        .output()
+        .unwrap();
+    let err = String::from_utf8(output.stderr).unwrap();
+    assert!(
+        output.status.code() == Some(1)
+            && err.contains("llm.remote.api_key_env: the environment variable `NO_SUCH_KEY` is not set"),
+        "{err}"
+    );
+}
+
+#[test]
 fn the_environment_sets_what_flags_do_not() {
     let mut command = signalbox(&["config"]);
     let output = command

@@ -49,7 +49,9 @@ impl Ladder<'_> {
         let unsure = match llm.mode {
             LlmMode::Never | LlmMode::Always => false,
             LlmMode::FallbackOnly => matches!(finding, None | Some(Finding::Nothing { .. })),
-            LlmMode::WhenUnsure => scores.is_none_or(|scores| f64::from(scores.most()) < llm.ask_below),
+            LlmMode::WhenUnsure => scores
+                .and_then(|scores| scores.best())
+                .is_none_or(|(_, p, _)| f64::from(p) < llm.ask_below),
         };
         if unsure && let Some(found) = self.judged(evidence)? {
             return Ok(Some(found));

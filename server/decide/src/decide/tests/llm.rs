@@ -35,11 +35,10 @@ fn asks(mode: LlmMode, embedding: &[f32]) -> bool {
 }
 
 #[test]
-fn when_unsure_asks_below_its_threshold_and_not_where_no_route_is_sure() {
+fn when_unsure_asks_below_its_threshold_also_where_the_embedding_holds_that_none_fits() {
     assert!(asks(LlmMode::WhenUnsure, &[0.79, 0.2]));
     assert!(!asks(LlmMode::WhenUnsure, &[0.8, 0.2]));
-    assert!(!asks(LlmMode::WhenUnsure, &[0.05, 0.05]), "`other` is sure");
-    assert!(asks(LlmMode::WhenUnsure, &[0.15, 0.15]), "`other` is not sure");
+    assert!(asks(LlmMode::WhenUnsure, &[0.05, 0.05]));
 }
 
 #[test]

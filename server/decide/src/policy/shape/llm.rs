@@ -10,7 +10,7 @@ pub(in crate::policy) static LLM: Object = object(
         defaults("mode", "When it is asked.", Kind::Words(MODES), r#""never""#),
         defaults(
             "ask_below",
-            "With `when_unsure`: probability of the embedding's best answer, no route among them, below which it is asked.",
+            "With `when_unsure`: probability of the embedding's best route below which it is asked.",
             SHARE,
             "0.8",
         ),
@@ -31,7 +31,7 @@ const MODES: &[Word] = &[
     ),
     word(
         "when_unsure",
-        "Ask it where the best answer is below `ask_below`.",
+        "Ask it where the best route is below `ask_below`, or none fits.",
     ),
     word("always", "Ask it for every request that routes decide."),
 ];
