@@ -83,7 +83,7 @@ fn by_routes(c: &mut Criterion) {
         let engine = engine(&policy(routes));
         let asked = asked(Conversation::from_prompt(PROMPT), CacheMode::Bypass);
         group.bench_function(BenchmarkId::from_parameter(routes), |b| {
-            b.iter(|| engine.route(black_box(asked.clone())).now_or_never().unwrap())
+            b.iter(|| engine.route(black_box(asked.clone())).now_or_never())
         });
     }
 }
@@ -113,7 +113,7 @@ fn by_length(c: &mut Criterion) {
         }
         let asked = asked(conversation, CacheMode::Bypass);
         group.bench_function(BenchmarkId::from_parameter(bytes), |b| {
-            b.iter(|| engine.route(black_box(asked.clone())).now_or_never().unwrap())
+            b.iter(|| engine.route(black_box(asked.clone())).now_or_never())
         });
     }
 }
@@ -124,7 +124,7 @@ fn by_cache(c: &mut Criterion) {
     for (name, mode) in [("exact_hit", CacheMode::Use), ("bypass", CacheMode::Bypass)] {
         let asked = asked(Conversation::from_prompt(PROMPT), mode);
         group.bench_function(name, |b| {
-            b.iter(|| engine.route(black_box(asked.clone())).now_or_never().unwrap())
+            b.iter(|| engine.route(black_box(asked.clone())).now_or_never())
         });
     }
 }

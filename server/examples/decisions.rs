@@ -64,7 +64,7 @@ fn main() -> anyhow::Result<()> {
                 ..Asked::default()
             })
             .now_or_never()
-            .unwrap();
+            .expect("only a language model is waited for");
         match outcome {
             Ok(decided) => all += &format!("{:?}\n", decided.decision),
             Err(error) => all += &format!("{error}\n"),

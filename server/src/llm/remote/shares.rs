@@ -75,9 +75,11 @@ fn spelled(text: &[u8], chosen: usize, routes: &Routes, style: &Style) -> Option
         name.unwrap_or(label).as_bytes().to_vec()
     };
     let raw = |label: &str| label.as_bytes().to_vec();
-    let spellings: [&dyn Fn(&str) -> Vec<u8>; 2] = [&escaped, &raw];
-    spellings.iter().find_map(|spelling| {
-        let mut labels: Vec<Vec<u8>> = routes.labels().map(spelling).collect();
+    let written = [
+        routes.labels().map(escaped).collect::<Vec<_>>(),
+        routes.labels().map(raw).collect(),
+    ];
+    written.into_iter().find_map(|mut labels| {
         let start = after_key + find(&text[after_key..], &labels[chosen])?;
         let end = text.get(start + labels[chosen].len()).copied();
         labels.iter_mut().for_each(|label| label.extend(end));
