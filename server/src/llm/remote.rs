@@ -29,6 +29,10 @@ const MOST_BYTES: usize = 1 << 20;
 /// The longest wait for a connection; the question itself is bounded by who asks.
 const CONNECT: Duration = Duration::from_secs(5);
 
+/// How long a connection is kept without a question. Python's servers close theirs after 5 s, and a question that meets the
+/// end of its connection is lost.
+const IDLE: Duration = Duration::from_secs(4);
+
 /// Special tokens of Qwen2.5, on which Arch-Router is built: nobody may write them into a prompt.
 const SPECIALS: [&str; 3] = ["<|im_start|>", "<|im_end|>", "<|endoftext|>"];
 
@@ -87,6 +91,7 @@ impl Remote {
         let client = Client::builder()
             .default_headers(headers)
             .connect_timeout(CONNECT)
+            .pool_idle_timeout(IDLE)
             .redirect(Policy::none())
             .no_proxy()
             .build()
