@@ -1,7 +1,7 @@
 //! The ladder: who decides, in which order. One pure function, [`decide`], that asks for evidence it lacks or is done.
 //!
-//! Rungs: rules that deny; the request's `model`; rules that choose; the request's `profile`; the cache; a route or a
-//! domain by evidence; the policy's profile; `default`. A rung whose models are all refused falls to the next one and says so. Every probe is asked
+//! Rungs: rules that deny; the request's `model`; rules that choose; a held conversation; the request's `profile`; the
+//! cache; a route or a domain by evidence; the policy's profile; `default`. A rung whose models are all refused falls to the next one and says so. Every probe is asked
 //! at most once, because each answer, a failure too, is evidence: so the engine's loop ends.
 
 mod band;
@@ -9,6 +9,7 @@ mod difficulty;
 mod finding;
 mod health;
 mod rules;
+mod session;
 mod settle;
 mod words;
 
@@ -24,8 +25,10 @@ use crate::plan::PlanSpec;
 use crate::policy::{ModelIndex, Policy, RouteIndex};
 use crate::query::{Objective, Query, Weights};
 use crate::rule::RuleIndex;
+use crate::session::Stay;
 use band::keep_profile;
 use finding::{Finding, Found};
+use session::Hold;
 
 /// Ask one more question, or be done.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,6 +70,8 @@ struct Ladder<'a> {
     trace: &'a mut Trace,
     /// What outcomes say of models; `None` where that changes nothing.
     health: Option<&'a Health>,
+    /// The conversation that the request belongs to, where it is not new.
+    held: Option<Hold>,
     /// Set where health left no model.
     ignores_health: bool,
     /// What could not be had so far.
@@ -88,6 +93,7 @@ struct Bid<'a> {
     margin: Option<f32>,
     plan: Option<&'a PlanSpec>,
     judged: Option<Judged>,
+    session: Option<Stay>,
 }
 
 impl<'a> Ladder<'a> {
@@ -99,6 +105,7 @@ impl<'a> Ladder<'a> {
             weights: None,
             trace,
             health: None,
+            held: None,
             ignores_health: false,
             lost: Vec::new(),
             refused: Vec::new(),
@@ -115,6 +122,15 @@ impl<'a> Ladder<'a> {
         if let Some(decision) = self.by_rules(&rules, evidence)? {
             return Ok(Arc::new(decision));
         }
+        if let Some(decision) = self.by_session(evidence)? {
+            return Ok(Arc::new(decision));
+        }
+        let fresh = self.anew(evidence)?;
+        Ok(self.hold_against(fresh))
+    }
+
+    /// Everything below a held conversation.
+    fn anew(&mut self, evidence: &'a Evidence) -> Result<Arc<Decision>, Stop> {
         if let Some(name) = &self.query.profile {
             let profile = self.asked_profile(name).map_err(Stop::Refused)?;
             if let Some(decision) = self.by_profile(profile, Rung::Profile, None) {
@@ -201,11 +217,12 @@ impl<'a> Ladder<'a> {
         self.policy.profile_named(name).ok_or_else(unknown)
     }
 
-    /// Rung 5. A decision that already lost something, or that health may change, is not looked up, because such decisions
+    /// Rung 5. A decision that already lost something, or that health or the conversation may change, is not looked up, because such decisions
     /// are never stored.
     fn cached(&self, evidence: &Evidence) -> Result<Option<Arc<Decision>>, Stop> {
         let useful = self.policy.cache.enabled && !self.policy.scored().is_empty() && self.lost.is_empty();
-        if !useful || self.health.is_some() || !self.query.read_cache {
+        let own = self.health.is_some() || self.held.is_some();
+        if !useful || own || !self.query.read_cache {
             return Ok(None);
         }
         match &evidence.cache {
@@ -362,6 +379,7 @@ impl<'a> Bid<'a> {
             margin: None,
             plan: None,
             judged: None,
+            session: None,
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::candidates::Refusal;
 use crate::plan::Plan;
 use crate::policy::{ModelIndex, RouteIndex};
 use crate::rule::RuleIndex;
+use crate::session::Stay;
 
 /// The rung of the ladder that decided.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,6 +19,8 @@ pub enum Source {
     Alias,
     /// A rule of the policy.
     Rule,
+    /// The conversation is held on its model.
+    Session,
     /// A profile, asked for or the policy's own.
     Profile,
     /// The embedded classifier was sure of a route or a domain.
@@ -36,6 +39,7 @@ impl Source {
             Source::Direct => "direct",
             Source::Alias => "alias",
             Source::Rule => "rule",
+            Source::Session => "session",
             Source::Profile => "profile",
             Source::Embedding => "embedding",
             Source::Llm => "llm",
@@ -44,10 +48,11 @@ impl Source {
     }
 
     /// Every source, for what must list them all.
-    pub const ALL: [Source; 7] = [
+    pub const ALL: [Source; 8] = [
         Source::Direct,
         Source::Alias,
         Source::Rule,
+        Source::Session,
         Source::Profile,
         Source::Embedding,
         Source::Llm,
@@ -76,6 +81,8 @@ pub struct Decision {
     pub canary: Option<usize>,
     /// The rule that chose.
     pub rule: Option<RuleIndex>,
+    /// What became of the conversation that the request belongs to; `None` where there is none or it is new.
+    pub session: Option<Stay>,
     /// Calibrated probability of the route or domain; for `Default`, of no route. 0..=1.
     pub confidence: Option<f32>,
     /// Distance to the runner-up, 0..=1.

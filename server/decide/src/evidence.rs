@@ -7,6 +7,7 @@ use crate::decision::Decision;
 use crate::health::Health;
 use crate::llm::Judgement;
 use crate::policy::RouteIndex;
+use crate::session::Held;
 
 /// A costly question. Each is asked at most once for a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +23,9 @@ pub enum Probe {
     /// What can be read off the prompt's text: code, mathematics, language, …? About 5 µs for a short prompt. Asked only
     /// where a rule needs it that nothing else decides.
     Signals,
+    /// Which model served this conversation last? About 1 µs. Asked only where the policy holds conversations and the
+    /// request belongs to one.
+    Session,
     /// What do reported outcomes say of the models now? About 1 µs. Asked only where the policy uses it.
     Health,
 }
@@ -35,6 +39,7 @@ impl Probe {
             Probe::Llm => "llm",
             Probe::Difficulty(_) => "difficulty",
             Probe::Signals => "signals",
+            Probe::Session => "session",
             Probe::Health => "health",
         }
     }
@@ -70,6 +75,8 @@ pub struct Evidence {
     pub difficulty: Answer<f64>,
     /// What rules may read of the prompt.
     pub signals: Answer<Signals>,
+    /// `Got(None)` where the conversation is new.
+    pub session: Answer<Option<Held>>,
     /// What outcomes say of the models.
     pub health: Answer<Arc<Health>>,
 }
@@ -85,6 +92,11 @@ impl Evidence {
         self.embedding = Answer::NotAsked;
         self.llm = Answer::NotAsked;
         self.difficulty = Answer::NotAsked;
+    }
+
+    /// Whether the conversation's past may have changed the decision, which then holds for no other one.
+    pub fn session_counts(&self) -> bool {
+        matches!(&self.session, Answer::Got(Some(_)))
     }
 
     /// Whether reported outcomes may have changed the decision, which then holds for no other moment.

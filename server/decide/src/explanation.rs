@@ -24,6 +24,8 @@ pub enum Rung {
     Alias,
     /// A rule matches.
     Rule,
+    /// The conversation is held.
+    Session,
     /// The request names a profile.
     Profile,
     /// Evidence is sure of a route.
@@ -43,6 +45,7 @@ impl Rung {
             Rung::Direct => "direct",
             Rung::Alias => "alias",
             Rung::Rule => "rule",
+            Rung::Session => "session",
             Rung::Profile => "profile",
             Rung::Route => "route",
             Rung::Domain => "domain",

@@ -20,6 +20,7 @@ pub mod plan;
 pub mod policy;
 pub mod query;
 pub mod rule;
+pub mod session;
 pub mod shadow;
 
 pub use decide::{Step, decide};
@@ -32,4 +33,5 @@ pub use llm::Judgement;
 pub use plan::Plan;
 pub use policy::Policy;
 pub use query::Query;
+pub use session::{Held, Stay};
 pub use shadow::Shadow;

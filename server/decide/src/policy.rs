@@ -28,6 +28,7 @@ use crate::llm::LlmSettings;
 use crate::plan::PlanSpec;
 use crate::query::{Objective, Weights};
 use crate::rule::Rules;
+use crate::session::{Held, SessionSettings};
 use crate::shadow::Shadow;
 
 pub use import::{Foreign, import};
@@ -85,6 +86,8 @@ pub struct Policy {
     pub prefer_families: Vec<String>,
     /// The decision cache.
     pub cache: CacheSettings,
+    /// Conversations that stay with their model.
+    pub sessions: SessionSettings,
     /// What reported outcomes change.
     pub health: HealthSettings,
     /// Shares of the requests for new models, in file order; the first that applies counts.
@@ -267,10 +270,12 @@ pub struct PolicyTest {
     pub name: String,
     /// The conversation as (role, text); roles are `system`, `user`, `assistant`, `tool`.
     pub messages: Vec<(String, String)>,
-    /// The request's facts; `turns` and `input_tokens` are filled in from `messages`.
+    /// The request's facts; what follows from `messages` is filled in.
     pub query: crate::query::Query,
     /// What reported outcomes say of the models when the request comes.
     pub health: Health,
+    /// The conversation before the request; `None` where it is new.
+    pub session: Option<Held>,
     /// What the language model says when it is asked: probabilities by route, `other` for none. `None`: it does not answer.
     pub llm: Option<Vec<(String, f64)>>,
     /// What is wanted; a field that is `None` is not checked.
@@ -306,7 +311,9 @@ pub struct Want {
     pub degraded: Option<Vec<String>>,
     /// Error reason, for example `NO_ELIGIBLE_MODEL`.
     pub error: Option<String>,
-    /// Probes asked, in order: `signals`, `health`, `exact_cache`, `embedding`, `llm`, `difficulty`.
+    /// What became of the conversation: `tool_loop`, `same_model`, …
+    pub session: Option<String>,
+    /// Probes asked, in order: `signals`, `health`, `session`, `exact_cache`, `embedding`, `llm`, `difficulty`.
     pub probes: Option<Vec<String>>,
 }
 
@@ -319,6 +326,11 @@ impl Policy {
     /// The routes that evidence compares.
     pub fn scored(&self) -> &[Route] {
         &self.routes[self.scored_from..]
+    }
+
+    /// The first route with this name.
+    pub fn route_named(&self, name: &str) -> Option<RouteIndex> {
+        self.routes.iter().position(|route| route.name == name)
     }
 
     /// The profile with this name.

@@ -31,6 +31,11 @@ pub struct Query {
     pub caller: Caller,
     /// What was already tried for this request.
     pub attempts: Vec<Attempt>,
+    /// Whether a person spoke last: the last message that is not the operator's is a user's, and does not answer a call of
+    /// tools. Otherwise the model is at work.
+    pub user_turn: bool,
+    /// Tokens of the prompt without its last message: what a provider that served them before may have cached.
+    pub earlier_tokens: u64,
     /// Whether the request brings routes of its own. Then a policy without them cannot decide by routes: it asks.
     pub inline_routes: bool,
     /// Whether a cached decision may answer; false for `BYPASS` and `REFRESH`.
@@ -196,6 +201,59 @@ impl AttemptOutcome {
             AttemptOutcome::LowConfidence => "answered with low confidence",
             AttemptOutcome::Refused => "refused",
         }
+    }
+}
+
+/// What the facts of a request take from a message; never its text.
+#[derive(Clone, Copy, Debug)]
+pub struct MessageFacts {
+    /// Who speaks.
+    pub speaker: Speaker,
+    /// Bytes of its text.
+    pub bytes: usize,
+    /// Tokens of what is attached.
+    pub attached_tokens: u64,
+}
+
+/// Who speaks in a message, as far as it matters here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Speaker {
+    /// The operator.
+    System,
+    /// The person, or what a client sends as one.
+    User,
+    /// The model; whether it calls tools.
+    Assistant {
+        /// Whether it does.
+        calls_tools: bool,
+    },
+    /// A tool.
+    Tool,
+}
+
+impl Query {
+    /// Sets what follows from the messages: `turns`, `user_turn`, `earlier_tokens` and, unless the caller counted them,
+    /// `input_tokens`.
+    pub fn read_messages(&mut self, counted: Option<u64>, messages: &[MessageFacts]) {
+        let sizes = |messages: &[MessageFacts]| {
+            estimate_tokens(
+                messages
+                    .iter()
+                    .map(|message| (message.bytes, message.attached_tokens)),
+            )
+        };
+        self.turns = u32::try_from(messages.len()).unwrap_or(u32::MAX);
+        self.input_tokens = counted.unwrap_or_else(|| sizes(messages));
+        self.earlier_tokens = match messages {
+            [earlier @ .., last] if !earlier.is_empty() => self.input_tokens.saturating_sub(sizes(&[*last])),
+            _ => 0,
+        };
+        let mut speakers = messages.iter().rev().map(|message| message.speaker);
+        let mut spoke = || speakers.find(|speaker| *speaker != Speaker::System);
+        self.user_turn = match (spoke(), spoke()) {
+            (Some(Speaker::User), Some(Speaker::Assistant { calls_tools })) => !calls_tools,
+            (last, _) => last == Some(Speaker::User),
+        };
     }
 }
 

@@ -46,7 +46,7 @@ impl Ladder<'_> {
     /// the policy chose among models: those that the request or a rule names stay.
     fn canaries(&self, bid: &Bid<'_>, ranking: &mut Ranking) -> Vec<CanarySeen> {
         let chosen = match bid.rung {
-            Rung::Direct | Rung::Alias => false,
+            Rung::Direct | Rung::Alias | Rung::Session => false,
             Rung::Rule => bid.contest.route.is_some() || bid.profile.is_some(),
             Rung::Route | Rung::Domain | Rung::Profile | Rung::PolicyProfile | Rung::Default => true,
         };
@@ -122,6 +122,7 @@ impl Ladder<'_> {
             profile: bid.profile,
             rule: bid.rule,
             canary,
+            session: bid.session,
             confidence: bid.confidence,
             margin: bid.margin,
             degraded: std::mem::take(&mut self.lost),

@@ -353,3 +353,4 @@ mod laws;
 mod llm;
 mod plans;
 mod rules;
+mod session;

@@ -19,6 +19,7 @@ impl Bid<'_> {
             Rung::Rule => self.rule.map_or_else(String::new, |rule| {
                 format!("rule `{}` matches", policy.rules.all()[rule].name)
             }),
+            Rung::Session => self.session.map_or_else(String::new, |stay| stay.to_string()),
             Rung::Profile => format!("the request asks for profile `{}`", profile()),
             Rung::Route => match self.contest.route {
                 Some(route) => format!("route `{}` fits best{}", policy.routes[route].name, self.by()),
@@ -87,6 +88,7 @@ impl Bid<'_> {
         };
         let how = match &planned.plan {
             _ if self.rung == Rung::Direct => "asked for by id".to_owned(),
+            _ if self.rung == Rung::Session => "the conversation's model".to_owned(),
             Plan::Single if planned.last_of_cascade => "the last model that its cascade has left".to_owned(),
             Plan::Single if planned.model != ranking.order[0] => {
                 "the one model that its plan has left".to_owned()

@@ -7,7 +7,7 @@ use std::fmt::{self, Write};
 use super::wrap::wrap;
 use super::{CanarySeen, Explanation, RungSeen};
 use crate::candidates::{Candidate, Score, Term};
-use crate::decision::Decision;
+use crate::decision::{Decision, Source};
 use crate::evidence::RouteScores;
 use crate::plan::{Combine, Plan, Prefer};
 use crate::policy::{Policy, PreferSize};
@@ -43,6 +43,9 @@ impl Explanation {
         writeln!(out, "  because {}", decision.reason)?;
         if decision.plan != Plan::Single {
             writeln!(out, "  plan: {}", plan(policy, decision))?;
+        }
+        if let Some(stay) = decision.session.filter(|_| decision.source != Source::Session) {
+            writeln!(out, "  session: {stay}")?;
         }
         for lost in &decision.degraded {
             writeln!(out, "  degraded: {}: {}", lost.code, lost.detail)?;

@@ -11,6 +11,7 @@ use crate::llm::LlmSettings;
 use crate::plan::PlanKind;
 use crate::query::{Objective, Weights};
 use crate::rule::{Condition, Set};
+use crate::session::SessionSettings;
 use crate::shadow::Shadow;
 
 /// A name where it was written.
@@ -37,6 +38,7 @@ pub(super) struct Draft {
     pub(super) prefer_families: Vec<String>,
     pub(super) difficulty: Option<String>,
     pub(super) cache: CacheSettings,
+    pub(super) sessions: SessionSettings,
     pub(super) health: HealthSettings,
     pub(super) canaries: Vec<DraftCanary>,
     pub(super) shadow: Option<Shadow>,

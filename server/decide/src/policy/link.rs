@@ -67,6 +67,7 @@ pub(super) fn link(draft: &Draft, checksum: String, report: &mut Report) -> Poli
         expected_output_tokens: draft.expected_output_tokens,
         prefer_families: draft.prefer_families.clone(),
         cache: draft.cache.clone(),
+        sessions: draft.sessions,
         health: draft.health.clone(),
         canaries,
         shadow: draft.shadow.clone(),

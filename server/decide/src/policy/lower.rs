@@ -6,6 +6,7 @@ mod llm;
 mod models;
 mod plan;
 mod rules;
+mod session;
 mod testing;
 
 use super::catalogue;
@@ -77,6 +78,9 @@ pub(super) fn lower(root: &Node, report: &mut Report) -> Draft {
     if let Some(fields) = file.object("cache", &shape::CACHE) {
         draft.cache = cache(&fields);
     }
+    if let Some(fields) = file.object("sessions", &shape::SESSIONS) {
+        draft.sessions = session::settings(&fields);
+    }
     if let Some(fields) = file.object("health", &shape::HEALTH) {
         draft.health = health::settings(&fields);
     }
@@ -89,8 +93,6 @@ pub(super) fn lower(root: &Node, report: &mut Report) -> Draft {
     for fields in file.objects("tests", &shape::TEST) {
         draft.tests.push(testing::test(&fields, report));
     }
-    // Grammar without effect yet: `check` has refused every value but the one that means off.
-    file.get("sessions");
     draft
 }
 

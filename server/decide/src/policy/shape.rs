@@ -14,6 +14,7 @@ mod plan;
 mod routing;
 mod rules;
 mod schema;
+mod session;
 mod shadow;
 mod testing;
 
@@ -30,6 +31,7 @@ pub(super) use models::{CATALOGUE_FILE, LATENCY, MODEL, PRICE};
 pub(super) use plan::{CASCADE, ENSEMBLE, PLAN, SPECULATIVE, TOOL_THEN_MODEL};
 pub(super) use routing::{CACHE, DOMAIN, EVIDENCE, OTHER, POLICY, PROFILE, ROUTE, WEIGHTS};
 pub(super) use rules::{RULE, SET, USE};
+pub(super) use session::{HELD, SESSIONS};
 pub(super) use shadow::SHADOW;
 pub(super) use testing::{
     ATTEMPT, MESSAGE, PREFERENCES, REQUEST, REQUEST_LINE, REQUIREMENTS, SUITE, TEST, WANT,

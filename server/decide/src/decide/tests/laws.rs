@@ -58,6 +58,7 @@ pub(super) fn answers() -> impl Strategy<Value = Evidence> {
     (pair(), 0.0f64..1.0, prop::option::of(pair())).prop_map(|((code, text), difficulty, llm)| Evidence {
         difficulty: Answer::Got(difficulty),
         health: Answer::Got(Arc::default()),
+        session: Answer::Got(None),
         llm: match llm {
             Some((code, text)) => super::llm::judged(&[code, text]),
             None => super::llm::missed(),
@@ -109,6 +110,8 @@ proptest! {
         let mut policy = policy();
         policy.llm.mode = mode;
         policy.health.enabled = true;
+        policy.sessions.enabled = true;
+        policy.sessions.derive = true;
         policy.routes[0].strong_weak = Some(StrongWeak { strong: 0, weak: 1, threshold: 0.5 });
         let mut evidence = Evidence::default();
         let mut asked = Vec::new();
@@ -122,6 +125,7 @@ proptest! {
                 Probe::Difficulty(_) => evidence.difficulty = answers.difficulty.clone(),
                 Probe::Signals => evidence.signals = answers.signals.clone(),
                 Probe::Health => evidence.health = answers.health.clone(),
+                Probe::Session => evidence.session = answers.session.clone(),
             }
         }
     }

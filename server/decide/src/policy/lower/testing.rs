@@ -2,12 +2,15 @@
 
 use super::health::health;
 use super::llm;
+use super::session::held;
 use super::{objective, weights};
 use crate::policy::draft::{DraftTest, Wanted};
 use crate::policy::fields::Fields;
 use crate::policy::place::Report;
 use crate::policy::{PolicyTest, Want, shape};
-use crate::query::{Attempt, AttemptOutcome, Caller, Preferences, Query, Requirements, estimate_tokens};
+use crate::query::{
+    Attempt, AttemptOutcome, Caller, MessageFacts, Preferences, Query, Requirements, Speaker,
+};
 
 /// Characters of the prompt that stand for a test without a name.
 const NAME_LENGTH: usize = 60;
@@ -26,12 +29,15 @@ pub(in crate::policy) fn test(fields: &Fields<'_>, report: &mut Report) -> Draft
         .unwrap_or_default();
     let (health, named) = health(fields);
     let (llm, judged) = llm::said(fields, report);
+    let (session, on, along) = held(fields);
     let (want, mut wanted) = fields
         .object("want", &shape::WANT)
         .map(|want| want_of(&want))
         .unwrap_or_default();
     wanted.models.extend(named);
     wanted.routes.extend(judged);
+    wanted.models.extend(on);
+    wanted.routes.extend(along);
     DraftTest {
         test: PolicyTest {
             name,
@@ -39,6 +45,7 @@ pub(in crate::policy) fn test(fields: &Fields<'_>, report: &mut Report) -> Draft
             query,
             health,
             llm,
+            session,
             want,
             line: fields.at().line,
         },
@@ -62,11 +69,23 @@ pub(in crate::policy) fn asked(fields: &Fields<'_>, report: &mut Report) -> (Vec
         None => Query::default(),
     };
     query.read_cache = true;
-    query.turns = u32::try_from(messages.len()).unwrap_or(u32::MAX);
-    if query.input_tokens == 0 {
-        query.input_tokens = estimate_tokens(messages.iter().map(|(_, content)| (content.len(), 0)));
-    }
+    let counted = Some(query.input_tokens).filter(|tokens| *tokens > 0);
+    let facts: Vec<_> = messages.iter().map(facts).collect();
+    query.read_messages(counted, &facts);
     (messages, query)
+}
+
+fn facts((role, content): &(String, String)) -> MessageFacts {
+    MessageFacts {
+        speaker: match role.as_str() {
+            "system" => Speaker::System,
+            "assistant" => Speaker::Assistant { calls_tools: false },
+            "tool" => Speaker::Tool,
+            _ => Speaker::User,
+        },
+        bytes: content.len(),
+        attached_tokens: 0,
+    }
 }
 
 fn request_of(fields: &Fields<'_>, report: &mut Report) -> Query {
@@ -151,6 +170,7 @@ fn want_of(fields: &Fields<'_>) -> (Want, Wanted) {
         route: fields.text("route"),
         model: fields.text("model"),
         canary: fields.text("canary"),
+        session: fields.text("session"),
         plan: fields.text("plan"),
         plan_models: list("plan_models"),
         source: fields.text("source"),

@@ -11,6 +11,7 @@ use crate::evidence::{Answer, Evidence, Probe, RouteScores, Signals};
 use crate::health::{Health, ModelHealth};
 use crate::policy::load::load;
 use crate::query::Query;
+use crate::session::Held;
 
 const POLICIES: u64 = 100_000;
 
@@ -289,6 +290,13 @@ fn decides(policy: &crate::Policy, dice: &mut Dice) {
                     let ids = policy.models.iter().map(|model| model.id.clone());
                     let models = ids.filter(|_| !known).map(|id| (id, cooling)).collect();
                     evidence.health = Answer::Got(Health { models }.into());
+                }
+                Step::Ask(Probe::Session) => {
+                    let held = policy.models.first().filter(|_| known).map(|model| Held {
+                        model: model.id.clone(),
+                        route: policy.routes.first().map(|route| route.name.clone()),
+                    });
+                    evidence.session = Answer::Got(held);
                 }
                 Step::Ask(Probe::Signals) => evidence.signals = Answer::Got(Signals::default()),
                 Step::Ask(Probe::Difficulty(_)) => evidence.difficulty = Answer::Got(0.5),

@@ -19,29 +19,3 @@ pub(super) static SEMANTIC: Object = object(
         optional("threshold", "Least similarity that counts as the same.", SHARE),
     ],
 );
-
-pub(super) static SESSIONS: Object = object(
-    "sessions",
-    "Conversations that stay with their model.",
-    &[
-        defaults(
-            "enabled",
-            "Whether they do.",
-            Kind::Off(Later {
-                what: "sessions are",
-                instead: "write `enabled: false`",
-            }),
-            "false",
-        ),
-        optional(
-            "ttl_s",
-            "Seconds without a request after which one is forgotten.",
-            SECONDS,
-        ),
-    ],
-);
-
-const SECONDS: Kind = Kind::Integer {
-    min: 1,
-    max: 31_536_000,
-};

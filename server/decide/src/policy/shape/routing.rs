@@ -3,11 +3,12 @@
 use super::canary::CANARY;
 use super::difficulty::{DIFFICULTY_FIELD, STRONG_WEAK};
 use super::health::HEALTH;
-use super::later::{SEMANTIC, SESSIONS};
+use super::later::SEMANTIC;
 use super::llm::LLM;
 use super::models::{ALIASES, MODELS};
 use super::plan::PLAN_OR_SINGLE;
 use super::rules::RULE;
+use super::session::SESSIONS;
 use super::shadow::SHADOW;
 use super::testing::TEST_ITEM;
 use super::{

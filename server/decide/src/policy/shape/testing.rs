@@ -2,6 +2,7 @@
 
 use super::health::MODEL_HEALTH;
 use super::routing::{OBJECTIVE, WEIGHTS};
+use super::session::SESSION;
 use super::{
     FILLED, Field, ID, Kind, NAME, Object, SHARE, TOKENS, Text, Word, exactly_one, list, object, optional,
     required, some, word,
@@ -163,6 +164,7 @@ pub(in crate::policy) static WANT: Object = object(
             "Codes of what could not be had, in order, all of them.",
             list(&FILLED),
         ),
+        optional("session", "What becomes of the conversation.", Kind::Words(STAYS)),
         optional(
             "error",
             "Reason of the error, for example `DENIED_BY_RULE`.",
@@ -192,12 +194,21 @@ const SOURCES: &[Word] = &[
     word("llm", "A route by the language model."),
     word("default", "Nothing else."),
 ];
+const STAYS: &[Word] = &[
+    word("tool_loop", "It stays: its model is at work with tools."),
+    word("same_model", "It stays: decided anew, it is the same model."),
+    word("no_route", "It stays: the turn belongs to no route."),
+    word("not_worth", "It stays: another model is not worth it."),
+    word("forced", "It moves: its model may not serve this request."),
+    word("worth", "It moves: another model is worth it."),
+];
 const PROBES: &[Word] = &[
     word("exact_cache", "Was exactly this request decided before?"),
     word("embedding", "How probable is each route by the embedding?"),
     word("llm", "How probable is each route by the language model?"),
     word("difficulty", "How much does the prompt need the strong model?"),
     word("signals", "What do rules read of the prompt?"),
+    word("session", "Which model served this conversation last?"),
     word("health", "What do reported outcomes say of the models?"),
 ];
 
@@ -226,6 +237,7 @@ pub(in crate::policy) static TEST: Object = Object {
                  the rest. Without this it does not answer.",
                 Kind::Map(&SHARE),
             ),
+            SESSION,
             required("want", "What should come out.", Kind::Object(&WANT)),
         ],
     )
