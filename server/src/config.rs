@@ -35,7 +35,9 @@ pub struct Config {
     /// The policy's file or directory; `None` is the built-in example.
     pub policy: Option<PathBuf>,
     /// The decision cache.
-    pub cache: CacheConfig,
+    pub cache: StoreConfig,
+    /// Conversations.
+    pub sessions: StoreConfig,
     /// Recent decisions kept.
     pub ring_size: usize,
     /// How the policy is kept up to date.
@@ -52,9 +54,9 @@ pub struct Config {
     pub log: LogConfig,
 }
 
-/// Bounds of the decision cache.
+/// Bounds of what is held in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CacheConfig {
+pub struct StoreConfig {
     /// Most entries.
     pub max_entries: usize,
     /// Most bytes.
@@ -160,9 +162,13 @@ impl Checker<'_> {
             listen: self.address("listen"),
             metrics: (self.text("metrics") != Some("off")).then(|| self.address("metrics")),
             policy: self.text("policy").map(PathBuf::from),
-            cache: CacheConfig {
+            cache: StoreConfig {
                 max_entries: self.size("cache.max_entries"),
                 max_bytes: self.size("cache.max_bytes"),
+            },
+            sessions: StoreConfig {
+                max_entries: self.size("sessions.max_entries"),
+                max_bytes: self.size("sessions.max_bytes"),
             },
             ring_size: self.size("ring.size"),
             reload: ReloadConfig {

@@ -1,10 +1,12 @@
 //! One request from question to decision: takes a policy snapshot and answers what the core asks until it is done.
 //! Called by `grpc` and the command line; each probe lives in a file of its own below.
 
+pub mod bounded;
 pub mod cache;
 pub mod inline;
 pub mod outcomes;
 pub mod ring;
+pub mod sessions;
 mod settle;
 pub mod shadow;
 
@@ -12,7 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use signalbox_decide::candidates::estimate;
-use signalbox_decide::{Answer, Decision, Evidence, Query, Refused};
+use signalbox_decide::{Answer, Decision, Evidence, Held, Query, Refused};
 use thiserror::Error;
 use uuid::Uuid;
 
@@ -20,6 +22,7 @@ use crate::conversation::Conversation;
 use crate::engine::cache::{Cached, DecisionCache};
 use crate::engine::inline::InlineRoutes;
 use crate::engine::ring::{Record, Ring};
+use crate::engine::sessions::Sessions;
 use crate::engine::shadow::{Job, Shadows};
 use crate::health::{Clock, Tracker};
 use crate::llm::Llm;
@@ -80,6 +83,8 @@ pub struct Decided {
     pub decision: Arc<Decision>,
     /// What the cache did.
     pub cache: CacheStatus,
+    /// Where the conversation was that the request belongs to; not asked where that did not matter.
+    pub before: Answer<Option<Held>>,
 }
 
 impl Decided {
@@ -140,6 +145,7 @@ pub struct Engine {
     ring: Arc<Ring>,
     inline: InlineRoutes,
     health: Tracker,
+    sessions: Sessions,
     shadows: Shadows,
     llm: Option<Llm>,
 }
@@ -153,6 +159,7 @@ impl Engine {
             ring,
             inline: InlineRoutes::default(),
             health: Tracker::new(Arc::new(SystemTime::now)),
+            sessions: Sessions::default(),
             shadows: Shadows::default(),
             llm: None,
         }
@@ -165,6 +172,12 @@ impl Engine {
             health: Tracker::new(clock),
             ..self
         }
+    }
+
+    /// The same with a store for conversations.
+    #[must_use]
+    pub fn with_sessions(self, sessions: Sessions) -> Self {
+        Engine { sessions, ..self }
     }
 
     /// The same with a language model to ask.
@@ -206,6 +219,11 @@ impl Engine {
         &self.health
     }
 
+    /// Where conversations are.
+    pub fn sessions(&self) -> &Sessions {
+        &self.sessions
+    }
+
     /// Policies with the routes of single requests.
     pub fn inline(&self) -> &InlineRoutes {
         &self.inline
@@ -243,6 +261,10 @@ impl Engine {
             self.cache
                 .key(&asked.query, &asked.conversation, &snapshot, &identity)
         });
+        let conversation = self
+            .sessions
+            .key(&snapshot.policy, &asked.query, &asked.conversation);
+        let session = conversation.map(|key| Answer::Got(self.sessions.get(&key)));
         let Settled {
             outcome,
             mut evidence,
@@ -254,6 +276,7 @@ impl Engine {
             Live {
                 cache: key.as_ref().map(|key| (&self.cache, key)),
                 outcomes: Outcomes::Reported(&self.health),
+                session: session.as_ref(),
                 llm: None,
             },
             (llm, asked.deadline),
@@ -278,9 +301,14 @@ impl Engine {
             && evidence.compares_routes()
             && decision.degraded.is_empty()
             && !evidence.health_counts()
+            && !evidence.session_counts()
         {
             let ttl = Duration::from_secs(snapshot.policy.cache.ttl_s);
             self.cache.put(key, Cached::new(&decision, &evidence), ttl);
+        }
+        let before = evidence.session.clone();
+        if let Some(key) = conversation {
+            self.sessions.note(key, &snapshot.policy, &decision, &before);
         }
         evidence.cache = Answer::NotAsked;
         let Asked {
@@ -303,6 +331,7 @@ impl Engine {
             snapshot,
             decision,
             cache,
+            before,
         })
     }
 
@@ -340,6 +369,10 @@ impl Engine {
                 real: real.clone(),
                 shadow: shadow.clone(),
                 decision: decision.cloned(),
+                session: match &evidence.session {
+                    Answer::NotAsked => Answer::Got(None),
+                    known => known.clone(),
+                },
                 // About other routes it says nothing.
                 llm: if real.evidence_fingerprint == shadow.evidence_fingerprint {
                     evidence.llm.clone()

@@ -65,6 +65,9 @@ impl Grpc {
         if let Some((usd, default_usd)) = decided.costs() {
             metrics::costs(usd, default_usd);
         }
+        if matches!(decided.before, signalbox_decide::Answer::Got(_)) {
+            metrics::session(decided.decision.session.map_or("started", |stay| stay.code()));
+        }
         for lost in &decided.decision.degraded {
             metrics::degraded(lost.code);
         }
@@ -72,6 +75,7 @@ impl Grpc {
             decision_id: decided.id,
             request_id,
             cache: decided.cache,
+            before: decided.before,
             took,
         };
         Ok(to_proto::response(

@@ -33,6 +33,13 @@ pub fn degraded(code: &'static str) {
     }
 }
 
+/// Counts what became of a conversation.
+pub fn session(reason: &'static str) {
+    if let Some(series) = SERIES.get() {
+        series.session.with(&[reason], Counter::increment_one);
+    }
+}
+
 /// Counts the estimated cost of a decision, and what the policy's default model would have cost, in USD.
 pub fn costs(usd: f64, default_usd: f64) {
     if let Some(series) = SERIES.get() {
@@ -115,6 +122,7 @@ struct Series {
     decisions: Family<Counter>,
     decision_duration: Family<Histogram>,
     degraded: Family<Counter>,
+    session: Family<Counter>,
     cost: Family<Counter>,
     default_cost: Family<Counter>,
     outcomes: Family<Counter>,
@@ -133,6 +141,7 @@ struct Series {
     llm_compute: Family<Histogram>,
     cache_entries: Family<Gauge>,
     cache_bytes: Family<Gauge>,
+    sessions: Family<Gauge>,
     ring_decisions: Family<Gauge>,
     start_timestamp: Family<Gauge>,
 }
@@ -154,6 +163,7 @@ impl Series {
             decisions: Family::new("signalbox_decisions_total", counter),
             decision_duration: Family::new("signalbox_decision_duration_seconds", histogram),
             degraded: Family::new("signalbox_degraded_total", counter),
+            session: Family::new("signalbox_session_decisions_total", counter),
             cost: Family::new("signalbox_estimated_cost_nano_usd_total", counter),
             default_cost: Family::new("signalbox_default_cost_nano_usd_total", counter),
             outcomes: Family::new("signalbox_outcomes_total", counter),
@@ -172,6 +182,7 @@ impl Series {
             llm_compute: Family::new("signalbox_llm_compute_seconds", histogram),
             cache_entries: Family::new("signalbox_cache_entries", gauge),
             cache_bytes: Family::new("signalbox_cache_bytes", gauge),
+            sessions: Family::new("signalbox_sessions", gauge),
             ring_decisions: Family::new("signalbox_ring_decisions", gauge),
             start_timestamp: Family::new("signalbox_start_timestamp_seconds", gauge),
         }

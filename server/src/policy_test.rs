@@ -4,8 +4,7 @@
 use std::sync::Arc;
 
 use signalbox_decide::policy::{PolicyTest, Want};
-use signalbox_decide::query::estimate_tokens;
-use signalbox_decide::{Answer, Decision, Judgement, Policy, Query, Refused, RouteScores};
+use signalbox_decide::{Answer, Decision, Judgement, Policy, Refused, RouteScores};
 use signalbox_evidence::DEFAULT_THRESHOLD;
 
 use crate::conversation::{Conversation, Message, Role};
@@ -59,25 +58,15 @@ pub fn run_tests(snapshot: &Snapshot, tests: &[PolicyTest]) -> TestReport {
 
 fn run_one(snapshot: &Snapshot, test: &PolicyTest) -> TestResult {
     let conversation = conversation_of(&test.messages);
-    let bytes = conversation
-        .messages
-        .iter()
-        .map(|message| (message.content.len(), 0));
-    let mut query = Query {
-        read_cache: true,
-        turns: test.messages.len() as u32,
-        ..test.query.clone()
-    };
-    if query.input_tokens == 0 {
-        query.input_tokens = estimate_tokens(bytes);
-    }
+    let session = Answer::Got(test.session.clone());
     let llm = test.llm.as_deref().map(|said| judgement(snapshot, said));
     let live = Live {
         outcomes: Outcomes::Stated(&test.health),
+        session: Some(&session),
         llm: llm.as_ref(),
         ..Live::default()
     };
-    let settled = settle(snapshot, &query, &conversation, live);
+    let settled = settle(snapshot, &test.query, &conversation, live);
     let failures = compare(&snapshot.policy, &test.want, &settled);
     TestResult {
         name: test.name.clone(),
@@ -148,6 +137,11 @@ fn compare(policy: &Policy, want: &Want, settled: &Settled) -> Vec<String> {
             check("model", &want.model, seen.model);
             check("canary", &want.canary, seen.canary);
             check("plan", &want.plan, decision.plan.as_str());
+            check(
+                "session",
+                &want.session,
+                decision.session.map_or("new", |stay| stay.code()),
+            );
             check(
                 "plan_models",
                 &joined(&want.plan_models),

@@ -116,6 +116,7 @@ impl Policy {
     pub fn varying_evidence(&self) -> Vec<&'static str> {
         let random = |canary: &Canary| canary.key == CanaryKey::RequestId;
         let varying = [
+            (self.sessions.enabled, "sessions"),
             (self.health.enabled, "health"),
             (self.llm.asks(), "llm"),
             (self.canaries.iter().any(random), "canary"),

@@ -12,8 +12,8 @@ pub struct SessionSettings {
     pub enabled: bool,
     /// Seconds without a request after which one is forgotten.
     pub ttl_s: u64,
-    /// Whether a request without `caller.session_id` belongs to the conversation with the same tenant, system messages and
-    /// first user message.
+    /// Whether a request without `caller.session_id` belongs to the conversation with the same tenant, first user
+    /// message and system messages before it.
     pub derive: bool,
     /// What a whole point of quality (from 0 to 1) is worth for one request, in USD, when leaving a model is weighed.
     pub quality_usd: f64,

@@ -85,6 +85,14 @@ impl Classifier {
     /// millisecond. Never fails: without a user's words the answer is no route.
     #[must_use]
     pub fn classify(&self, turns: &[Turn<'_>]) -> Scores {
+        self.classify_after(turns, None)
+    }
+
+    /// The same where it is known which route the conversation was on before its last user turn, as when the caller sends
+    /// that turn alone or a better judge than this one decided the last. `known` is an index of a route.
+    #[must_use]
+    pub fn classify_after(&self, turns: &[Turn<'_>], known: Option<usize>) -> Scores {
+        let known = known.filter(|route| *route < self.routes());
         let exchanges = exchanges(turns);
         if self.routes() == 0 || exchanges.is_empty() {
             return Scores::nothing(self.routes());
@@ -93,11 +101,15 @@ impl Classifier {
         let mut before = None;
         let mut last = None;
         for (number, exchange) in exchanges.iter().enumerate() {
+            let at_last = number + 1 == exchanges.len();
+            if at_last {
+                held = known.or(held);
+            }
             before = held;
-            let state = if number == 0 {
+            let state = if number == 0 && before.is_none() {
                 self.opening(exchange)
             } else {
-                self.next(exchange, held, number + 1 == exchanges.len())
+                self.next(exchange, held, at_last)
             };
             let z = &state.logits.z;
             if !state.closing && z[leading(z)] > z[self.routes()] {
@@ -110,7 +122,7 @@ impl Classifier {
         };
         let origin = Origin {
             trained: self.is_trained(),
-            conversation: exchanges.len() > 1,
+            conversation: exchanges.len() > 1 || known.is_some(),
             views_agree: state.agree,
         };
         let x = &state.logits.x;

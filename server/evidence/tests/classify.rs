@@ -180,6 +180,22 @@ fn a_reply_stays_on_the_route_of_the_conversation() {
 }
 
 #[test]
+fn a_reply_alone_stays_on_a_route_that_is_known_from_elsewhere() {
+    let reply = [user("from the third to the fifth")];
+    assert_ne!(TRAINED.classify(&reply).decide(DEFAULT_THRESHOLD), Some(TRAVEL));
+    let scores = TRAINED.classify_after(&reply, Some(TRAVEL));
+    assert_eq!(
+        (scores.held, scores.decide(DEFAULT_THRESHOLD)),
+        (Some(TRAVEL), Some(TRAVEL))
+    );
+    let new = [user("will it rain tomorrow in Porto, do I need an umbrella")];
+    let scores = TRAINED.classify_after(&new, Some(TRAVEL));
+    assert_eq!(scores.decide(DEFAULT_THRESHOLD), Some(WEATHER));
+    // A route that is none says nothing.
+    assert_eq!(TRAINED.classify_after(&reply, Some(99)), TRAINED.classify(&reply));
+}
+
+#[test]
 fn a_new_request_leaves_the_route_of_the_conversation() {
     let turns = [
         user("find me a hotel near the station in Porto"),

@@ -1,6 +1,5 @@
 //! `signalbox serve`: puts the parts together, says when they are ready, and takes them down again in order.
 
-use std::hash::{BuildHasher as _, RandomState};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -10,10 +9,12 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::cli::{SettingArgs, print};
-use crate::config::Config;
+use crate::config::{Config, StoreConfig};
 use crate::engine::Engine;
-use crate::engine::cache::{Bounds, DecisionCache};
+use crate::engine::bounded::{Bounds, fresh_secret};
+use crate::engine::cache::DecisionCache;
 use crate::engine::ring::Ring;
+use crate::engine::sessions::Sessions;
 use crate::llm;
 use crate::metrics::{self, exporter};
 use crate::serve::{self, Settings};
@@ -102,21 +103,13 @@ fn engine(config: &Config) -> anyhow::Result<Engine> {
     let ring = Arc::new(Ring::new(config.ring_size));
     let compiler = Compiler::new().context("the built-in embedding table")?;
     let policies = Arc::new(Policies::new(compiler, ring.clone()));
-    let bounds = Bounds {
-        max_entries: config.cache.max_entries,
-        max_bytes: config.cache.max_bytes,
+    let bounds = |store: StoreConfig| Bounds {
+        max_entries: store.max_entries,
+        max_bytes: store.max_bytes,
     };
-    Ok(Engine::new(policies, DecisionCache::new(bounds, secret()), ring))
-}
-
-/// 32 bytes that differ from process to process, from the seeds that the standard library takes from the system.
-fn secret() -> [u8; 32] {
-    let mut hash = blake3::Hasher::new();
-    for part in 0..4_u64 {
-        hash.update(&RandomState::new().hash_one(part).to_le_bytes());
-    }
-    hash.update(uuid::Uuid::now_v7().as_bytes());
-    *hash.finalize().as_bytes()
+    let cache = DecisionCache::new(bounds(config.cache), fresh_secret());
+    let sessions = Sessions::new(bounds(config.sessions), fresh_secret());
+    Ok(Engine::new(policies, cache, ring).with_sessions(sessions))
 }
 
 fn transport(config: &Config) -> Settings {

@@ -97,6 +97,18 @@ pub const SETTINGS: &[Setting] = &[
         doc: "Most memory for the decisions in the cache.",
     },
     Setting {
+        key: "sessions.max_entries",
+        kind: Kind::Integer { min: 0, max: MANY },
+        default: "100000",
+        doc: "Most conversations held at once, where a policy holds them; 0 holds none.",
+    },
+    Setting {
+        key: "sessions.max_bytes",
+        kind: Kind::Integer { min: 0, max: MANY },
+        default: "67108864",
+        doc: "Most memory for them.",
+    },
+    Setting {
         key: "ring.size",
         kind: Kind::Integer {
             min: 0,

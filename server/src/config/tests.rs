@@ -43,7 +43,7 @@ fn without_anything_the_defaults_hold() {
     assert_eq!((config.policy, config.ring_size), (None, 1000));
     assert_eq!(
         config.cache,
-        CacheConfig {
+        StoreConfig {
             max_entries: 100_000,
             max_bytes: 64 << 20
         }

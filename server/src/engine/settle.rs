@@ -5,7 +5,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use signalbox_decide::{Answer, Decision, Evidence, Health, Judgement, Probe, Query, Refused, Step, decide};
+use signalbox_decide::{
+    Answer, Decision, Evidence, Health, Held, Judgement, Probe, Query, Refused, Step, decide,
+};
 
 use crate::conversation::Conversation;
 use crate::engine::cache::{DecisionCache, Key};
@@ -42,6 +44,8 @@ pub struct Live<'a> {
     pub cache: Option<(&'a DecisionCache, &'a Key)>,
     /// What is known of the models.
     pub outcomes: Outcomes<'a>,
+    /// The conversation that the request belongs to; new without it.
+    pub session: Option<&'a Answer<Option<Held>>>,
     /// What the language model is to have said.
     pub llm: Option<&'a Answer<Arc<Judgement>>>,
 }
@@ -134,7 +138,16 @@ impl Run {
                     }
                     evidence.cache = Answer::Got(found.map(|found| found.decision));
                 }
-                Probe::Embedding => evidence.embedding = snapshot.scores(conversation),
+                Probe::Session => {
+                    evidence.session = live.session.cloned().unwrap_or(Answer::Got(None));
+                }
+                Probe::Embedding => {
+                    let route = match &evidence.session {
+                        Answer::Got(Some(held)) => held.route.as_deref(),
+                        _ => None,
+                    };
+                    evidence.embedding = snapshot.scores(conversation, route);
+                }
                 Probe::Llm => return None,
                 Probe::Difficulty(route) => evidence.difficulty = snapshot.difficulty(route, conversation),
                 Probe::Health => {

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use signalbox_decide::{Answer, Decision, Health, Judgement, Query};
+use signalbox_decide::{Answer, Decision, Health, Held, Judgement, Query};
 
 use crate::conversation::Conversation;
 use crate::engine::{Live, Outcomes, settle};
@@ -39,6 +39,8 @@ pub(super) struct Job {
     pub(super) decision: Option<Arc<Decision>>,
     /// What outcomes say of the shadow's models: those of the real policy's own callers.
     pub(super) health: Arc<Health>,
+    /// Where the conversation was.
+    pub(super) session: Answer<Option<Held>>,
     /// What the language model said for the decision. It is not asked for the shadow's sake.
     pub(super) llm: Answer<Arc<Judgement>>,
     pub(super) query: Query,
@@ -159,6 +161,7 @@ impl Job {
         let live = Live {
             cache: None,
             outcomes: Outcomes::Stated(&self.health),
+            session: Some(&self.session),
             llm: Some(&self.llm),
         };
         let settled = settle(&self.shadow, &query, &self.conversation, live);

@@ -67,8 +67,12 @@ async fn request_now(
     };
     let (request_id, mut asked, snapshot) = grpc.read(request, base).await?;
     asked.query.read_cache = false;
+    let sessions = grpc.engine.sessions();
+    let session = sessions.key(&snapshot.policy, &asked.query, &asked.conversation);
+    let session = session.map(|key| Answer::Got(sessions.get(&key)));
     let live = Live {
         outcomes: Outcomes::Reported(grpc.engine.health()),
+        session: session.as_ref(),
         ..Live::default()
     };
     let Settled {
@@ -91,6 +95,7 @@ async fn request_now(
         decision_id: Uuid::now_v7(),
         request_id,
         cache: CacheStatus::Bypass,
+        before: evidence.session.clone(),
         took: start.elapsed(),
     };
     let steps = probes
@@ -159,15 +164,18 @@ async fn earlier(
         decision_id: id,
         request_id: String::new(),
         cache: CacheStatus::Bypass,
+        before: evidence.session.clone(),
         took: start.elapsed(),
     };
     let judged = !matches!(evidence.llm, Answer::NotAsked) && policy.llm.asks();
     let scored = !matches!(evidence.embedding, Answer::NotAsked) && explanation.scores.is_some();
     let read = !matches!(evidence.signals, Answer::NotAsked);
     let well = !matches!(evidence.health, Answer::NotAsked) && policy.health.enabled;
+    let held = !matches!(evidence.session, Answer::NotAsked) && policy.sessions.holds(&query);
     let asked = [
         (read, Probe::Signals),
         (well, Probe::Health),
+        (held, Probe::Session),
         (scored, Probe::Embedding),
         (judged, Probe::Llm),
     ];
@@ -237,7 +245,8 @@ fn evidence_under(record: &Record, snapshot: &Snapshot) -> Evidence {
 /// No decision, and what is missing for one.
 fn undecidable(probe: Probe, inline: bool) -> v1::ExplainResponse {
     let (path, whose) = match probe {
-        Probe::Health => return not_kept(),
+        Probe::Health => return not_kept("health", "what had been reported of the models then"),
+        Probe::Session => return not_kept("sessions", "where the conversation was then"),
         Probe::Signals => ("rules", "this policy's rules"),
         Probe::ExactCache | Probe::Embedding | Probe::Llm | Probe::Difficulty(_) if inline => (
             "route_preferences",
@@ -254,10 +263,10 @@ fn undecidable(probe: Probe, inline: bool) -> v1::ExplainResponse {
     missing(path, detail)
 }
 
-/// The policy that decided did not ask what had been reported then.
-fn not_kept() -> v1::ExplainResponse {
-    let detail = "this policy needs what had been reported of the models then, which the policy that decided did not ask for";
-    missing("health", detail.to_owned())
+/// The policy that decided did not ask for something of that moment.
+fn not_kept(path: &str, what: &str) -> v1::ExplainResponse {
+    let detail = format!("this policy needs {what}, which the policy that decided did not ask for");
+    missing(path, detail)
 }
 
 fn missing(path: &str, detail: String) -> v1::ExplainResponse {

@@ -5,7 +5,7 @@ use signalbox_api::v1;
 use signalbox_decide::Query;
 use signalbox_decide::policy::InlineRoute;
 use signalbox_decide::query::{
-    Attempt, AttemptOutcome, Caller, Objective, Preferences, Requirements, Weights, estimate_tokens,
+    Attempt, AttemptOutcome, Caller, MessageFacts, Objective, Preferences, Requirements, Speaker, Weights,
 };
 use uuid::Uuid;
 
@@ -42,19 +42,13 @@ pub(crate) fn asked(request: v1::RouteRequest, mut wrong: Violations) -> Result<
     let model = named("model", request.model, &mut wrong).filter(|model| model != "auto");
     let profile = named("profile", request.profile, &mut wrong);
     let conversation = conversation(request.messages, model.is_some() || profile.is_some(), &mut wrong);
-    let input_tokens = match request.input_tokens {
-        Some(tokens) => u64::from(tokens),
-        None => estimate_tokens(conversation.messages.iter().map(sizes)),
-    };
     let request_id = match request.request_id {
         id if id.is_empty() => Uuid::now_v7().to_string(),
         id => id,
     };
-    let query = Query {
+    let mut query = Query {
         request_id: request_id.clone(),
-        input_tokens,
         expected_output_tokens: request.expected_output_tokens.map(u64::from),
-        turns: u32::try_from(conversation.messages.len()).unwrap_or(u32::MAX),
         modalities: modalities_of(&conversation),
         model,
         profile,
@@ -63,8 +57,10 @@ pub(crate) fn asked(request: v1::RouteRequest, mut wrong: Violations) -> Result<
         caller: caller(request.caller.unwrap_or_default(), &mut wrong),
         attempts: attempts(request.attempts, &mut wrong),
         inline_routes: !request.route_preferences.is_empty(),
-        read_cache: false,
+        ..Query::default()
     };
+    let facts: Vec<_> = conversation.messages.iter().map(facts).collect();
+    query.read_messages(request.input_tokens.map(u64::from), &facts);
     let cache = match v1::CacheMode::try_from(request.cache) {
         Ok(v1::CacheMode::Bypass) => CacheMode::Bypass,
         Ok(v1::CacheMode::Refresh) => CacheMode::Refresh,
@@ -155,12 +151,23 @@ fn one_message(index: usize, message: v1::Message, wrong: &mut Violations) -> Me
 }
 
 /// Bytes of text and tokens of attachments.
-fn sizes(message: &Message) -> (usize, u64) {
+fn facts(message: &Message) -> MessageFacts {
     let tokens = message
         .attachments
         .iter()
         .fold(0u64, |sum, (_, tokens)| sum.saturating_add(*tokens));
-    (message.content.len(), tokens)
+    MessageFacts {
+        speaker: match message.role {
+            Role::System => Speaker::System,
+            Role::User => Speaker::User,
+            Role::Assistant => Speaker::Assistant {
+                calls_tools: message.has_tool_calls,
+            },
+            Role::Tool => Speaker::Tool,
+        },
+        bytes: message.content.len(),
+        attached_tokens: tokens,
+    }
 }
 
 /// The word a policy uses; `None` for what is not stated or newer than this server.

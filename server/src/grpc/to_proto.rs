@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use signalbox_api::v1;
 use signalbox_decide::decision::Estimate;
 use signalbox_decide::plan::{Combine, Prefer};
-use signalbox_decide::{Decision, Plan, Policy, Source};
+use signalbox_decide::{Answer, Decision, Held, Plan, Policy, Source, Stay};
 use uuid::Uuid;
 
 use crate::engine::CacheStatus;
@@ -16,6 +16,8 @@ pub(crate) struct Frame {
     pub(crate) decision_id: Uuid,
     pub(crate) request_id: String,
     pub(crate) cache: CacheStatus,
+    /// Where the conversation was.
+    pub(crate) before: Answer<Option<Held>>,
     pub(crate) took: Duration,
 }
 
@@ -65,6 +67,7 @@ pub(crate) fn response(policy: &Policy, decision: &Decision, frame: Frame) -> v1
             .canary
             .map(|canary| policy.canaries[canary].name.clone())
             .unwrap_or_default(),
+        session: session(decision, frame.before),
     }
 }
 
@@ -114,12 +117,27 @@ fn plan(policy: &Policy, decision: &Decision) -> v1::Plan {
     v1::Plan { kind: Some(kind) }
 }
 
+fn session(decision: &Decision, before: Answer<Option<Held>>) -> Option<v1::Session> {
+    let Answer::Got(before) = before else { return None };
+    let status = match decision.session {
+        None => v1::SessionStatus::Started,
+        Some(Stay::Kept(_)) => v1::SessionStatus::Kept,
+        Some(Stay::Switched(_)) => v1::SessionStatus::Switched,
+    };
+    Some(v1::Session {
+        status: status.into(),
+        previous_model_id: before.map(|held| held.model).unwrap_or_default(),
+        reason: decision.session.map_or("", |stay| stay.code()).to_owned(),
+    })
+}
+
 /// The rung on the wire.
 pub(crate) fn source(source: Source) -> v1::DecisionSource {
     match source {
         Source::Direct => v1::DecisionSource::Direct,
         Source::Alias => v1::DecisionSource::Alias,
         Source::Rule => v1::DecisionSource::Rule,
+        Source::Session => v1::DecisionSource::Session,
         Source::Profile => v1::DecisionSource::Profile,
         Source::Embedding => v1::DecisionSource::Embedding,
         Source::Llm => v1::DecisionSource::Llm,

@@ -182,6 +182,7 @@ impl Series {
             .is_some_and(|llm| *llm.state().borrow() == State::Ready);
         self.llm_ready.set(f64::from(u8::from(ready)));
         self.cache_entries.set(engine.cache().len() as f64);
+        self.sessions.set(engine.sessions().len() as f64);
         self.cache_bytes.set(engine.cache().bytes() as f64);
         self.ring_decisions.set(engine.ring().all().len() as f64);
     }

@@ -61,6 +61,7 @@ const SOURCE: Label = Label {
         "direct",
         "alias",
         "rule",
+        "session",
         "profile",
         "embedding",
         "llm",
@@ -74,6 +75,18 @@ const CACHE: Label = Label {
 const CODE: Label = Label {
     name: "code",
     values: &degraded::ALL,
+};
+const STAY: Label = Label {
+    name: "reason",
+    values: &[
+        "started",
+        "tool_loop",
+        "same_model",
+        "no_route",
+        "not_worth",
+        "forced",
+        "worth",
+    ],
 };
 const METHOD: Label = Label {
     name: "method",
@@ -180,6 +193,13 @@ pub const METRICS: &[Metric] = &[
         kind: Kind::Counter,
         labels: &[CODE],
         help: "Decisions that had to do without something, by what it was.",
+    },
+    Metric {
+        name: "signalbox_session_decisions_total",
+        kind: Kind::Counter,
+        labels: &[STAY],
+        help: "Decisions of conversations that the policy holds: `started`; kept, because of a `tool_loop`, as the `same_model`, \
+               with `no_route` or as another was `not_worth` it; moved, being `forced` or because that was `worth` it.",
     },
     Metric {
         name: "signalbox_estimated_cost_nano_usd_total",
@@ -318,6 +338,12 @@ pub const METRICS: &[Metric] = &[
         kind: Kind::Gauge,
         labels: &[],
         help: "Memory that the decisions in the cache take.",
+    },
+    Metric {
+        name: "signalbox_sessions",
+        kind: Kind::Gauge,
+        labels: &[],
+        help: "Conversations held, forgotten ones that still take their place among them.",
     },
     Metric {
         name: "signalbox_ring_decisions",

@@ -53,8 +53,8 @@ impl Snapshot {
         self.questioned.as_ref()
     }
 
-    /// The probabilities of the policy's routes for a conversation.
-    pub fn scores(&self, conversation: &Conversation) -> Answer<Arc<RouteScores>> {
+    /// The probabilities of the policy's routes for a conversation that was on route `held` before, where that is known.
+    pub fn scores(&self, conversation: &Conversation, held: Option<&str>) -> Answer<Arc<RouteScores>> {
         let Some(classifier) = self.classifier.as_ref().and_then(|trained| trained.get()) else {
             return Answer::Failed {
                 code: "embedding_failed",
@@ -68,7 +68,8 @@ impl Snapshot {
                 text: &m.content,
             })
             .collect();
-        let scores = classifier.classify(&turns);
+        let held = held.and_then(|name| self.policy.scored().iter().position(|route| route.name == name));
+        let scores = classifier.classify_after(&turns, held);
         Answer::Got(Arc::new(RouteScores {
             routes: scores.routes,
             other: scores.other,

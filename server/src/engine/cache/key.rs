@@ -115,8 +115,10 @@ impl Canonical {
             preferences,
             caller,
             attempts,
-            inline_routes, // what they are is part of the evidence's fingerprint
-            read_cache: _, // how to use the cache, not what to decide
+            user_turn: _,      // read off the messages, which are in the key
+            earlier_tokens: _, // the same, and `input_tokens`
+            inline_routes,     // what they are is part of the evidence's fingerprint
+            read_cache: _,     // how to use the cache, not what to decide
         } = query;
         self.number(*input_tokens);
         self.option(*expected_output_tokens);

@@ -60,6 +60,14 @@ pub(super) fn step(probe: Probe, evidence: &Evidence, took: Option<Duration>) ->
             Answer::NotAsked => ("nothing".to_owned(), false),
             Answer::Failed { detail, .. } => (detail.clone(), true),
         },
+        Probe::Session => match &evidence.session {
+            Answer::Got(Some(held)) => {
+                let route = held.route.as_ref().map(|route| format!(" for route `{route}`"));
+                (format!("on `{}`{}", held.model, route.unwrap_or_default()), false)
+            }
+            Answer::Got(None) | Answer::NotAsked => ("a new conversation".to_owned(), false),
+            Answer::Failed { detail, .. } => (detail.clone(), true),
+        },
         Probe::Embedding => match &evidence.embedding {
             Answer::Got(scores) => (most_probable(scores), false),
             Answer::NotAsked => ("nothing".to_owned(), false),

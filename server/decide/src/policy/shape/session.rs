@@ -17,8 +17,8 @@ pub(in crate::policy) static SESSIONS: Object = object(
         ),
         defaults(
             "derive",
-            "Whether a request without `caller.session_id` belongs to the conversation with the same tenant, system messages and \
-             first user message.",
+            "Whether a request without `caller.session_id` belongs to the conversation with the same tenant, first user message and \
+             system messages before it.",
             Kind::Bool,
             "false",
         ),

@@ -1,36 +1,14 @@
-use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
-use signalbox_decide::decision::Estimate;
-use signalbox_decide::{Answer, Decision, RouteScores, Source};
 
-use super::{Bounds, Cached, DecisionCache, Key, bytes_of};
+use super::{Bounded, Bounds, Key, OnHeap, entry_bytes};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
-fn cached(model: usize) -> Cached {
-    let decision = Decision {
-        plan: signalbox_decide::Plan::Single,
-        canary: None,
-        model,
-        fallbacks: vec![],
-        source: Source::Embedding,
-        route: Some(model),
-        domain: None,
-        profile: None,
-        rule: None,
-        confidence: Some(0.9),
-        margin: Some(0.8),
-        degraded: vec![],
-        reason: "because".into(),
-        estimate: Estimate::default(),
-    };
-    Cached {
-        decision: Arc::new(decision),
-        embedding: Answer::Got(Arc::new(RouteScores::default())),
-        llm: Answer::NotAsked,
-        difficulty: Answer::NotAsked,
+impl OnHeap for usize {
+    fn heap_bytes(&self) -> usize {
+        200
     }
 }
 
@@ -38,22 +16,19 @@ fn key(number: u64) -> Key {
     *blake3::hash(&number.to_le_bytes()).as_bytes()
 }
 
-fn cache(max_entries: usize, max_bytes: usize) -> DecisionCache {
-    DecisionCache::new(
-        Bounds {
-            max_entries,
-            max_bytes,
-        },
-        [7; 32],
-    )
+fn cache(max_entries: usize, max_bytes: usize) -> Bounded<usize> {
+    Bounded::new(Bounds {
+        max_entries,
+        max_bytes,
+    })
 }
 
 #[test]
 fn an_entry_is_found_until_its_time_is_over() {
     let cache = cache(10, 1 << 20);
-    cache.put(key(1), cached(1), HOUR);
-    cache.put(key(2), cached(2), Duration::from_nanos(1));
-    assert_eq!(cache.get(&key(1)).unwrap().decision.model, 1);
+    cache.put(key(1), 1, HOUR);
+    cache.put(key(2), 2, Duration::from_nanos(1));
+    assert_eq!(cache.get(&key(1)), Some(1));
     assert!(cache.get(&key(2)).is_none());
     assert!(cache.get(&key(3)).is_none());
 }
@@ -61,32 +36,32 @@ fn an_entry_is_found_until_its_time_is_over() {
 #[test]
 fn a_used_entry_survives_a_scan_of_unrepeated_requests() {
     let cache = cache(10, 1 << 20);
-    cache.put(key(0), cached(0), HOUR);
+    cache.put(key(0), 0, HOUR);
     for number in 1..100 {
         assert!(cache.get(&key(0)).is_some(), "lost before {number}");
-        cache.put(key(number), cached(1), HOUR);
+        cache.put(key(number), 1, HOUR);
     }
 }
 
 #[test]
-fn a_decision_larger_than_the_cache_is_not_stored() {
+fn a_value_larger_than_the_map_is_not_stored() {
     let cache = cache(10, 8);
-    cache.put(key(1), cached(1), HOUR);
+    cache.put(key(1), 1, HOUR);
     assert!(cache.is_empty());
     assert_eq!(cache.bytes(), 0);
 }
 
 #[test]
-fn no_entries_means_no_cache() {
+fn no_entries_means_nothing_is_held() {
     let cache = cache(0, 1 << 20);
-    cache.put(key(1), cached(1), HOUR);
+    cache.put(key(1), 1, HOUR);
     assert!(cache.is_empty());
 }
 
 #[test]
 fn clearing_gives_every_byte_back() {
     let cache = cache(10, 1 << 20);
-    (0..10).for_each(|number| cache.put(key(number), cached(1), HOUR));
+    (0..10).for_each(|number| cache.put(key(number), 1, HOUR));
     cache.clear();
     assert_eq!((cache.len(), cache.bytes()), (0, 0));
 }
@@ -99,14 +74,14 @@ fn concurrent_writers_of_the_same_keys_leave_the_books_right() {
             let cache = &cache;
             scope.spawn(move || {
                 for number in 0..5_000u64 {
-                    cache.put(key((number * 7 + thread) % 100), cached(1), HOUR);
+                    cache.put(key((number * 7 + thread) % 100), 1, HOUR);
                     cache.get(&key(number % 100));
                 }
             });
         }
     });
     assert!(cache.len() <= 50);
-    assert_eq!(cache.bytes(), cache.len() * bytes_of(&cached(1)));
+    assert_eq!(cache.bytes(), cache.len() * entry_bytes(&1));
 }
 
 proptest! {
@@ -119,13 +94,13 @@ proptest! {
         let cache = cache(max_entries, kilobytes << 10);
         for (number, write) in operations {
             if write {
-                cache.put(key(number), cached(number as usize), HOUR);
+                cache.put(key(number), number as usize, HOUR);
             } else if let Some(found) = cache.get(&key(number)) {
-                prop_assert_eq!(found.decision.model, number as usize);
+                prop_assert_eq!(found, number as usize);
             }
             prop_assert!(cache.len() <= max_entries);
             prop_assert!(cache.bytes() <= kilobytes << 10);
-            prop_assert_eq!(cache.bytes(), cache.len() * bytes_of(&cached(0)));
+            prop_assert_eq!(cache.bytes(), cache.len() * entry_bytes(&0));
         }
     }
 }
