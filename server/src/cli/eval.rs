@@ -120,7 +120,14 @@ fn remote(endpoint: &str, lines: &[Line], progress: &mut Progress) -> anyhow::Re
         let client = Client::connect(endpoint)?;
         let mut predictions = Vec::with_capacity(lines.len());
         for line in lines {
-            let request = request_of(&line.conversation);
+            let mut request = request_of(&line.conversation);
+            if let Some((conversation, _)) = &line.turn {
+                request
+                    .caller
+                    .get_or_insert_default()
+                    .session_id
+                    .clone_from(conversation);
+            }
             let start = Instant::now();
             let decision = client
                 .route(request)

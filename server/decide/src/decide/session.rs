@@ -59,35 +59,43 @@ impl<'a> Ladder<'a> {
             fresh.session = Some(Stay::Kept(Kept::Same));
             return Arc::new(fresh);
         }
-        let worth = hold.model.map(|model| self.worth(model, &fresh));
         let matched = match fresh.source {
             Source::Default => false,
             Source::Profile => self.query.profile.is_some(),
             _ => true,
         };
-        fresh.session = Some(Stay::Switched(match worth {
-            Some(worth) if matched && worth.pays() => Switched::Worth(worth),
-            _ => Switched::Forced,
-        }));
-        if let Some(worth) = worth.filter(|worth| !matched || !worth.pays()) {
-            let why = if matched {
-                Kept::NotWorth(worth)
-            } else {
-                Kept::NoRoute
-            };
-            let pool: Vec<_> = [fresh.model]
-                .into_iter()
-                .chain(fresh.fallbacks.iter().copied())
-                .collect();
-            if let Some(kept) = self.stay(hold, fresh.route, &pool, why) {
-                return Arc::new(Decision {
-                    domain: fresh.domain,
-                    degraded: fresh.degraded,
-                    ..kept
-                });
-            }
-        }
-        Arc::new(fresh)
+        let why = match hold.model.filter(|model| self.may_serve(*model, fresh.route)) {
+            None => Err(Switched::Forced),
+            Some(_) if !matched => Ok(Kept::NoRoute),
+            Some(model) => match self.worth(model, &fresh) {
+                worth if worth.pays() => Err(Switched::Worth(worth)),
+                worth => Ok(Kept::NotWorth(worth)),
+            },
+        };
+        let pool: Vec<_> = [fresh.model]
+            .into_iter()
+            .chain(fresh.fallbacks.iter().copied())
+            .collect();
+        let kept = why.map(|why| self.stay(hold, fresh.route, &pool, why));
+        Arc::new(match kept {
+            Ok(Some(kept)) => Decision {
+                domain: fresh.domain,
+                degraded: fresh.degraded,
+                ..kept
+            },
+            Ok(None) => fresh,
+            Err(why) => Decision {
+                session: Some(Stay::Switched(why)),
+                ..fresh
+            },
+        })
+    }
+
+    fn may_serve(&self, model: ModelIndex, route: Option<RouteIndex>) -> bool {
+        let contest = self.contest(route, Objective::Order, &[]);
+        !rank(self.policy, &self.bound, &[model], &contest)
+            .order
+            .is_empty()
     }
 
     /// The held model, if it may serve, with the rest of `pool` as fallbacks.

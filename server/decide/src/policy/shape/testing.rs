@@ -195,6 +195,10 @@ const SOURCES: &[Word] = &[
     word("default", "Nothing else."),
 ];
 const STAYS: &[Word] = &[
+    word(
+        "new",
+        "There is none, or it begins with this request, or a higher rung decides.",
+    ),
     word("tool_loop", "It stays: its model is at work with tools."),
     word("same_model", "It stays: decided anew, it is the same model."),
     word("no_route", "It stays: the turn belongs to no route."),
