@@ -3,6 +3,7 @@
 
 pub mod bounded;
 pub mod cache;
+mod error;
 pub mod inline;
 pub mod outcomes;
 pub mod ring;
@@ -14,8 +15,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use signalbox_decide::candidates::estimate;
-use signalbox_decide::{Answer, Decision, Evidence, Held, Query, Refused};
-use thiserror::Error;
+use signalbox_decide::{Answer, Decision, Evidence, Held, Query};
 use uuid::Uuid;
 
 use crate::conversation::Conversation;
@@ -28,6 +28,7 @@ use crate::health::{Clock, Tracker};
 use crate::llm::Llm;
 use crate::store::{Policies, Snapshot, Store};
 
+pub use error::EngineError;
 pub use settle::{Live, Outcomes, ProbeRun, Settled, settle, settle_asking};
 
 /// A request, checked and split into what the ladder reads and the text that only probes read.
@@ -96,45 +97,6 @@ impl Decided {
         let usual = estimate(usual, chosen.input_tokens, chosen.output_tokens);
         Some((chosen.cost_usd?, usual.cost_usd?))
     }
-}
-
-/// Why the engine has no decision.
-#[derive(Debug, Error)]
-pub enum EngineError {
-    /// Nothing was loaded yet.
-    #[error("no policy is loaded yet; retry in a moment")]
-    NoPolicy,
-    /// The tenant's own policy cannot be used and none was good before. It is not served by somebody else's.
-    #[error("the policy of tenant `{tenant}` does not load, and none was good before; `GetPolicy` says why")]
-    NoTenantPolicy {
-        /// The tenant.
-        tenant: String,
-    },
-    /// This replica is behind the version asked for.
-    #[error("this replica has policy version {have}, the request wants at least {want}; retry in a moment")]
-    Behind {
-        /// The version loaded.
-        have: u64,
-        /// The version wanted.
-        want: u64,
-    },
-    /// This replica has another policy than the one asked for.
-    #[error("this replica has policy {have}, the request is pinned to {want}; retry in a moment")]
-    OtherPolicy {
-        /// The checksum loaded.
-        have: String,
-        /// The checksum wanted.
-        want: String,
-    },
-    /// Too many requests with routes of their own are being made ready.
-    #[error("too many new sets of inline routes at once; retry in a moment")]
-    InlineOverload,
-    /// Making a request's own routes ready failed: a defect.
-    #[error("the inline routes could not be made ready")]
-    InlineFailed,
-    /// The ladder refused.
-    #[error(transparent)]
-    Refused(#[from] Refused),
 }
 
 /// The engine: shared by every connection.
