@@ -4,10 +4,13 @@
 //! * [`prompt`]: the text Arch-Router was trained on, within a budget of tokens.
 //! * [`trie`]: the answers as tokens, and their probabilities from the logits where they part.
 //! * [`answer`]: free text, from engines that cannot be held to the names.
+//! * `host`, with the feature `mistralrs`: the model in this process. Nothing else here knows mistral.rs.
 //!
-//! Without the feature `mistralrs` this crate is pure.
+//! Without that feature this crate is pure and builds in seconds.
 
 pub mod answer;
+#[cfg(feature = "mistralrs")]
+pub mod host;
 mod json;
 pub mod prompt;
 pub mod question;
