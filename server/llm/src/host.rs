@@ -5,20 +5,22 @@
 //! cache, and it reads every answer of the engine to the end, because an engine whose reader is gone panics.
 
 mod asker;
+mod digest;
 mod dispatch;
 mod engine;
+mod hub;
 mod load;
 mod pass;
 mod source;
 mod words;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use thiserror::Error;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use crate::prompt::{PromptError, Style};
 use crate::question::{Answer, Routes, Turn};
@@ -27,15 +29,24 @@ use crate::trie::TrieError;
 pub use load::LoadError;
 pub use source::{Source, SourceError};
 
-use dispatch::Job;
+use dispatch::{Job, Waiter};
 
 /// Where a model runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Device {
     /// On the processor, in F32.
     Cpu,
-    /// On the first GPU, in BF16; needs a build with `cuda` or `metal`. Not yet proven on one.
+    /// On the first GPU, in BF16, with paged attention; needs a build with `cuda` or `metal`. Not yet proven on one.
     Gpu,
+}
+
+/// The memory of a GPU that attention state has, once for all prompts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Paged {
+    /// Tokens per block, the unit of sharing between prompts: 8, 16 or 32.
+    pub block_tokens: usize,
+    /// Bytes. Without: room for the longest prompt, which runs alone, and as much for what seven others leave.
+    pub bytes: Option<u64>,
 }
 
 /// How a model is hosted.
@@ -55,6 +66,8 @@ pub struct Settings {
     /// What the attention state of the policies' shared prompts may take, in bytes. When another would not fit, all are
     /// forgotten.
     pub cache_bytes: u64,
+    /// On a GPU, in place of `cache_bytes`.
+    pub paged: Paged,
     /// The longest the engine may be silent within one question before it is given up.
     pub stall: Duration,
     #[cfg(test)]
@@ -72,6 +85,10 @@ impl Settings {
             style: Style::default(),
             queue: 64,
             cache_bytes: 512 << 20,
+            paged: Paged {
+                block_tokens: 32,
+                bytes: None,
+            },
             stall: Duration::from_secs(120),
             #[cfg(test)]
             faults: tests::Faults::default(),
@@ -95,6 +112,10 @@ pub enum State {
 /// What is known of a loaded model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Facts {
+    /// The answers' identity, 64 hexadecimal digits: the SHA-256 of everything that makes them, which is the contents and
+    /// names of the model's files, the quantisation, the device and the style of the prompt. Models of one digest answer
+    /// alike, up to the rounding of different processors.
+    pub digest: String,
     /// Tokens a prompt and its answer may have together.
     pub max_tokens: usize,
     /// Bytes of attention state per token.
@@ -106,7 +127,7 @@ pub struct Facts {
 }
 
 /// A question.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Question {
     /// The routes. Best the same `Arc` for the same policy: what is worked out for it is kept.
     pub routes: Arc<Routes>,
@@ -172,7 +193,10 @@ pub enum AskError {
 /// A hosted model. Dropping it lets the thread end after what is running.
 #[derive(Debug)]
 pub struct Host {
-    jobs: mpsc::Sender<Job>,
+    /// `None` once it is shut down.
+    jobs: Mutex<Option<mpsc::UnboundedSender<Job>>>,
+    /// One for every question that may wait.
+    places: Arc<Semaphore>,
     state: watch::Receiver<State>,
     thread: JoinHandle<()>,
 }
@@ -183,11 +207,17 @@ impl Host {
     /// # Errors
     /// Only where the operating system refuses a thread.
     pub fn start(settings: Settings) -> std::io::Result<Self> {
-        let (jobs, queue) = mpsc::channel(settings.queue.max(1));
+        let (jobs, queue) = mpsc::unbounded_channel();
+        let places = Arc::new(Semaphore::new(settings.queue.clamp(1, Semaphore::MAX_PERMITS)));
         let (report, state) = watch::channel(State::Loading);
         let run = move || dispatch::run(settings, queue, &report);
         let thread = thread::Builder::new().name("llm".to_owned()).spawn(run)?;
-        Ok(Self { jobs, state, thread })
+        Ok(Self {
+            jobs: Mutex::new(Some(jobs)),
+            places,
+            state,
+            thread,
+        })
     }
 
     /// What the host is up to, now and from now on.
@@ -196,8 +226,9 @@ impl Host {
         self.state.clone()
     }
 
-    /// Asks. Answers in the order of asking; questions whose deadline passed or whose future was dropped cost nothing if
-    /// they still wait, and end at the next token if they run.
+    /// Asks. Answers in the order of asking; who asks what is waiting or being asked already gets that answer. Questions
+    /// whose deadline passed or whose future was dropped cost nothing if they still wait, and end at the next token if
+    /// they run.
     ///
     /// # Errors
     /// See [`AskError`]. Never later than `deadline`, by more than the caller's own runtime adds.
@@ -207,19 +238,25 @@ impl Host {
             State::Poisoned(_) => return Err(AskError::Poisoned),
             State::Loading | State::Failed(_) => return Err(AskError::NotReady),
         }
+        let places = Arc::clone(&self.places);
+        let place = places.try_acquire_owned().map_err(|_| AskError::Overloaded)?;
         let (reply, answer) = oneshot::channel();
         let abandoned = Abandoned::default();
-        let job = Job {
-            question,
+        let waiter = Waiter {
             asked: Instant::now(),
             deadline,
             abandoned: Arc::clone(&abandoned.0),
             reply,
         };
-        self.jobs.try_send(job).map_err(|refused| match refused {
-            mpsc::error::TrySendError::Full(_) => AskError::Overloaded,
-            mpsc::error::TrySendError::Closed(_) => AskError::NotReady,
-        })?;
+        let job = Job {
+            question,
+            waiter,
+            place,
+        };
+        let sent = self.jobs().as_ref().is_some_and(|jobs| jobs.send(job).is_ok());
+        if !sent {
+            return Err(AskError::NotReady);
+        }
         match tokio::time::timeout_at(deadline.into(), answer).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => Err(AskError::NotReady),
@@ -229,8 +266,8 @@ impl Host {
 
     /// Refuses new questions, answers those that wait, and ends; false if that took longer than `patience`, in which
     /// case it goes on without anybody waiting. A prompt that runs cannot be interrupted.
-    pub async fn shut_down(self, patience: Duration) -> bool {
-        drop(self.jobs);
+    pub async fn shut_down(&self, patience: Duration) -> bool {
+        drop(self.jobs().take());
         let until = Instant::now() + patience;
         while !self.thread.is_finished() {
             if Instant::now() >= until {
@@ -239,6 +276,10 @@ impl Host {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         true
+    }
+
+    fn jobs(&self) -> MutexGuard<'_, Option<mpsc::UnboundedSender<Job>>> {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

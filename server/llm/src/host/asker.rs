@@ -69,6 +69,7 @@ impl Asker {
         let max_tokens = pipeline.get_metadata().max_seq_len;
         drop(pipeline);
         let engine = Engine::new(&runtime, loaded, &settings)?;
+        let max_tokens = engine.room().map_or(max_tokens, |room| room.min(max_tokens));
         let mut style = settings.style;
         style.specials.extend(words.specials());
         Ok(Self {
@@ -92,10 +93,7 @@ impl Asker {
 
     /// Asks a question that any model can be asked.
     pub(super) fn warm_up(&mut self) -> Result<Reply, String> {
-        let stop = Stop {
-            deadline: Instant::now() + WARM_UP,
-            abandoned: Arc::default(),
-        };
+        let stop = Stop::new([(Instant::now() + WARM_UP, Arc::default())].into_iter());
         let reply = self.ask(&warm_up()?, &stop).map_err(|failure| match failure {
             Failure::Question(error) => error.to_string(),
             Failure::Host(poison) => poison,

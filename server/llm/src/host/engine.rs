@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use mistralrs::core::Response;
+use mistralrs::core::{Response, SchedulerConfig};
 use mistralrs::model_builder_trait::build_model_from_pipeline;
 use mistralrs::{Model, NormalRequest, Request, RequestMessage, SamplingParams};
 use tokio::runtime::Runtime;
@@ -19,6 +19,9 @@ use crate::trie::Walk;
 
 /// mistral.rs makes room for attention state in steps of this many tokens.
 const TOKENS_PER_STEP: u64 = 512;
+
+/// Prompts that are looked at for how much of another is known on a GPU.
+const KNOWN_PROMPTS: usize = 64;
 
 /// What an engine may say of one run: an answer or an error, and the error again.
 const ANSWERS: usize = 16;
@@ -59,8 +62,10 @@ pub(super) struct Engine {
     running: Option<Running>,
     /// What the engine still says of the last run.
     answers: Option<Receiver<Response>>,
-    /// The prompts whose state it keeps.
+    /// The prompts whose state it keeps; on a GPU the latest, of which some may be gone.
     kept: Vec<Vec<u32>>,
+    /// Where attention is paged: the tokens there is room for, and those of a block.
+    paged: Option<(usize, usize)>,
     pub(super) bytes_per_token: u64,
     cache_bytes: u64,
     end: u32,
@@ -80,7 +85,14 @@ impl Engine {
         let elements = metadata.model_metadata.as_ref().map_or(0, |model| {
             model.num_layers() * model.kv_cache_elements_per_token()
         });
+        let paged = match &loaded.scheduler {
+            SchedulerConfig::PagedAttentionMeta { config, .. } => {
+                Some((config.num_gpu_blocks * config.block_size, config.block_size))
+            }
+            SchedulerConfig::DefaultScheduler { .. } => None,
+        };
         Ok(Self {
+            paged,
             bytes_per_token: (elements * metadata.activation_dtype.size_in_bytes()) as u64,
             loaded,
             running: None,
@@ -94,11 +106,21 @@ impl Engine {
         })
     }
 
-    /// How many of the first `tokens` the engine knows. An identical prompt is not recognised by mistral.rs.
+    /// The most tokens a prompt and its answer can have for lack of memory, if that is a limit.
+    pub(super) fn room(&self) -> Option<usize> {
+        self.paged.map(|(room, _)| room)
+    }
+
+    /// How many of the first `tokens` the engine knows. On a CPU an identical prompt is not recognised by mistral.rs; on a
+    /// GPU whole blocks are, but never the last token.
     pub(super) fn known(&self, tokens: &[u32]) -> usize {
         let shared = |kept: &Vec<u32>| kept.iter().zip(tokens).take_while(|(a, b)| a == b).count();
         let most = self.kept.iter().map(shared).max().unwrap_or(0);
-        if most == tokens.len() { 0 } else { most }
+        match self.paged {
+            Some((_, block)) => most.min(tokens.len().saturating_sub(1)) / block * block,
+            None if most == tokens.len() => 0,
+            None => most,
+        }
     }
 
     /// What the state of a prompt takes.
@@ -112,7 +134,8 @@ impl Engine {
     }
 
     /// Runs a prompt for a walk whose next branch it ends with. The first prompt of a policy is kept, others are
-    /// forgotten: what they share is the policy's part, and state is large (28 KiB to 56 KiB per token of Arch-Router).
+    /// forgotten: what they share is the policy's part, and state is large (28 KiB to 56 KiB per token of Arch-Router). On a
+    /// GPU all are kept, in blocks of a memory set aside, the oldest making room.
     pub(super) fn run(
         &mut self,
         runtime: &Runtime,
@@ -123,13 +146,15 @@ impl Engine {
         self.settle(runtime)?;
         // Two tokens less: at the seam the tokenizer may join what it would not at the end of a text.
         let is_new = self.known(&run.tokens) + 2 < run.shared;
-        let keep = is_new && self.bytes(run.tokens.len()) <= self.cache_bytes;
-        if keep && self.kept_bytes() + self.bytes(run.tokens.len()) > self.cache_bytes {
+        let is_paged = self.paged.is_some();
+        let keep = is_paged || (is_new && self.bytes(run.tokens.len()) <= self.cache_bytes);
+        if keep && !is_paged && self.kept_bytes() + self.bytes(run.tokens.len()) > self.cache_bytes {
             tracing::info!("the prompts of earlier policies are forgotten");
             self.stop();
         }
         let requests = self.requests(runtime)?;
-        let (pass, ended) = Pass::new(walk, stop, keep.then_some(self.end));
+        let halt = is_paged.then_some(self.end);
+        let (pass, ended) = Pass::new(walk, stop, keep.then_some(self.end), halt);
         #[cfg(test)]
         let pass = pass.suffering(self.faults.next());
         let (answer, answers) = mpsc::channel(ANSWERS);
@@ -147,7 +172,14 @@ impl Engine {
             },
         );
         match &end {
-            Ok(End::Read(_)) if keep => self.kept.push(tokens),
+            Ok(End::Read(_)) if keep => {
+                self.kept.push(tokens);
+                if is_paged && self.kept.len() > KNOWN_PROMPTS {
+                    self.kept.remove(0);
+                }
+            }
+            // Its blocks would be found by later prompts.
+            Ok(End::Broken(_)) if is_paged => self.stop(),
             Err(RunError::Failed(_) | RunError::Died(_)) => {
                 // After an error of the model mistral.rs has forgotten everything anyway.
                 self.stop();

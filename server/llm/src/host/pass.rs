@@ -18,17 +18,23 @@ use crate::trie::{LogitsError, Walk};
 /// A logit no sampler picks; -inf would make a softmax of it NaN.
 const NEVER: f32 = -1e30;
 
-/// When a run is to end early.
+/// When a run is to end early: when nobody waits for it any more.
 #[derive(Debug, Clone)]
-pub(super) struct Stop {
-    pub(super) deadline: Instant,
-    pub(super) abandoned: Arc<AtomicBool>,
-}
+pub(super) struct Stop(Vec<(Instant, Arc<AtomicBool>)>);
 
 impl Stop {
+    /// For those who wait until an instant, or until their flag is set.
+    pub(super) fn new(waiters: impl Iterator<Item = (Instant, Arc<AtomicBool>)>) -> Self {
+        Self(waiters.collect())
+    }
+
     /// Whether nobody waits any more.
     pub(super) fn is_due(&self) -> bool {
-        self.abandoned.load(Ordering::Relaxed) || Instant::now() >= self.deadline
+        let now = Instant::now();
+        let is_gone = |(deadline, abandoned): &(Instant, Arc<AtomicBool>)| {
+            abandoned.load(Ordering::Relaxed) || now >= *deadline
+        };
+        self.0.iter().all(is_gone)
     }
 }
 
@@ -49,6 +55,8 @@ pub(super) struct Pass {
     stop: Stop,
     /// Whether the prompt's state is to be kept, and the token that ends a sequence.
     keep: Option<u32>,
+    /// The token that ends a sequence, where an error does not: with paged attention mistral.rs goes on after one.
+    halt: Option<u32>,
     #[cfg(test)]
     fault: Option<super::tests::Fault>,
 }
@@ -74,7 +82,12 @@ enum Step {
 
 impl Pass {
     /// A run whose prompt ends with the path of the walk's next branch.
-    pub(super) fn new(walk: Walk, stop: Stop, keep: Option<u32>) -> (Self, oneshot::Receiver<End>) {
+    pub(super) fn new(
+        walk: Walk,
+        stop: Stop,
+        keep: Option<u32>,
+        halt: Option<u32>,
+    ) -> (Self, oneshot::Receiver<End>) {
         let (end, ended) = oneshot::channel();
         let (path, filler) = match walk.next() {
             Some(branch) => (branch.path.clone(), branch.children[0].token),
@@ -91,6 +104,7 @@ impl Pass {
             run: Mutex::new(run),
             stop,
             keep,
+            halt,
             #[cfg(test)]
             fault: None,
         };
@@ -110,14 +124,16 @@ impl Pass {
             return run.tail;
         }
         if self.stop.is_due() {
+            run.tail = self.halt;
             run.end(|_| End::Stopped);
-            return None;
+            return self.halt;
         }
         match run.step(logits) {
             Step::On(token) => Some(token),
             Step::Broken(broken) => {
+                run.tail = self.halt;
                 run.end(|_| End::Broken(broken));
-                None
+                self.halt
             }
             Step::Over => {
                 run.tail = self.keep;

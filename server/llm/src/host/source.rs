@@ -1,14 +1,22 @@
 //! Which model: what a setting names, and whether the files are there. Only `hf:` ever leads to the network.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use serde_json::Value;
 use thiserror::Error;
 
 /// Files next to the weights without which a prompt cannot be written.
 const WORDS: [&str; 2] = ["tokenizer.json", "tokenizer_config.json"];
+
+/// Endings of the names of files that mistral.rs may read.
+const READ: [&str; 3] = [".json", ".jinja", ".safetensors"];
+
+/// The list of the files that weights are spread over.
+const INDEX: &str = "model.safetensors.index.json";
 
 /// A model's place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,6 +129,11 @@ impl Source {
                 if !has_weights(directory) {
                     missing.push("model.safetensors (or model-00001-of-00002.safetensors, ...)".to_owned());
                 }
+                missing.extend(
+                    shards(directory)
+                        .into_iter()
+                        .filter(|shard| !directory.join(shard).is_file()),
+                );
                 complete(directory, missing)
             }
             Self::Gguf { file, tokenizer } => {
@@ -159,4 +172,19 @@ fn has_weights(directory: &Path) -> bool {
     };
     let mut entries = fs::read_dir(directory).into_iter().flatten().flatten();
     entries.any(|entry| entry.file_name().to_str().is_some_and(is_weights))
+}
+
+/// The files that the weights are spread over; none where there is no readable list of them.
+fn shards(directory: &Path) -> BTreeSet<String> {
+    let list = fs::read(directory.join(INDEX)).unwrap_or_default();
+    let list: Value = serde_json::from_slice(&list).unwrap_or_default();
+    let files = list["weight_map"].as_object().into_iter().flatten();
+    files
+        .filter_map(|(_, file)| file.as_str().map(str::to_owned))
+        .collect()
+}
+
+/// Whether mistral.rs may read a file of this name.
+pub(super) fn is_of_model(name: &str) -> bool {
+    READ.iter().any(|ending| name.ends_with(ending))
 }

@@ -3,6 +3,7 @@ mod tiny;
 
 mod asking;
 mod faults;
+mod fetching;
 mod loading;
 mod waiting;
 
@@ -90,10 +91,7 @@ fn soon(seconds: u64) -> Instant {
 }
 
 fn patient() -> Stop {
-    Stop {
-        deadline: soon(600),
-        abandoned: Arc::default(),
-    }
+    Stop::new([(soon(600), Arc::default())].into_iter())
 }
 
 /// A host without its queue.

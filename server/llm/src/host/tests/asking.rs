@@ -21,19 +21,24 @@ fn texts(count: usize) -> impl Iterator<Item = String> {
     (0..count).map(move |at| format!("{at}: about the {} and {}", word(at * 5 + 1), word(at * at + 3)))
 }
 
-#[test]
-fn probabilities_are_those_of_every_answer_read_on_its_own() {
-    let directory = model(Tiny::default());
-    let settings = settings(directory.path());
-    let reference = Reference::new(directory.path());
-    let routes = routes(&NAMES);
-    let mut asker = asker(&settings);
+/// Asks about `texts`, and reads every answer on its own; how often each was the best.
+fn held_against_the_reference(
+    settings: &Settings,
+    names: &[&str],
+    texts: impl Iterator<Item = String>,
+) -> Vec<usize> {
+    let Source::Directory(directory) = &settings.source else {
+        panic!("{:?}", settings.source);
+    };
+    let mut asker = asker(settings);
+    let reference = Reference::new(directory, settings.quantize.as_deref());
+    let routes = routes(names);
     let answers: Vec<Vec<u32>> = routes
         .labels()
         .map(|label| settings.style.answer(label).bytes().map(u32::from).collect())
         .collect();
-    let mut best_are = [0; 5];
-    for text in texts(100) {
+    let mut best_are = vec![0; answers.len()];
+    for text in texts {
         let question = question(&routes, &text);
         let prompt = prompt::render(&routes, &question.turns, &settings.style, &|text| text.len()).unwrap();
         let wanted = reference.probabilities(&tiny::tokens(&prompt.text), &answers);
@@ -46,15 +51,44 @@ fn probabilities_are_those_of_every_answer_read_on_its_own() {
                 "{text}: {scores:?} is not {wanted:?}"
             );
         }
-        let best = wanted.iter().copied().fold(0.0, f64::max);
-        assert!((reply.answer.best().1.probability - best).abs() < 1e-4, "{text}");
-        assert!(reply.answer.best().1.exact);
-        best_are[reply.answer.best().0.unwrap_or(4)] += 1;
+        let (best, score) = reply.answer.best();
+        let best = best.unwrap_or(names.len());
+        let greatest = wanted.iter().copied().fold(0.0, f64::max);
+        assert!(
+            score.exact && (score.probability - greatest).abs() < 1e-4,
+            "{text}"
+        );
+        assert!(
+            greatest - wanted[best] < 2e-4,
+            "{text}: {best} is not the best of {wanted:?}"
+        );
+        best_are[best] += 1;
     }
+    best_are
+}
+
+#[test]
+fn probabilities_are_those_of_every_answer_read_on_its_own() {
+    let directory = model(Tiny::default());
+    let best_are = held_against_the_reference(&settings(directory.path()), &NAMES, texts(100));
     assert!(
         best_are.iter().filter(|count| **count > 0).count() > 1,
         "one answer for all proves little: {best_are:?}"
     );
+}
+
+#[test]
+fn probabilities_of_quantised_weights_are_those_of_every_answer_read_on_its_own() {
+    let directory = model(Tiny {
+        hidden: 256,
+        ..Tiny::default()
+    });
+    let mut settings = settings(directory.path());
+    settings.quantize = Some("q4k".to_owned());
+    // As in the host: quantisation sticks to the thread.
+    let asked =
+        thread::spawn(move || held_against_the_reference(&settings, &["code", "code review"], texts(8)));
+    assert_eq!(asked.join().unwrap().iter().sum::<usize>(), 8);
 }
 
 #[test]

@@ -98,3 +98,20 @@ fn logits_that_are_not_numbers_are_no_answer() {
         other => panic!("{other:?}"),
     }
 }
+
+#[test]
+fn a_model_that_would_rather_say_nothing_is_held_to_the_answers() {
+    let directory = model(Tiny {
+        mute: true,
+        ..Tiny::default()
+    });
+    let settings = settings(directory.path());
+    let mut asker = asker(&settings);
+    let routes = routes(&["code", "travel", "travel agents"]);
+    for at in 0..3 {
+        let reply = asker.must(&question(&routes, &format!("question {at}")));
+        assert!(reply.answer.on_script < 0.01, "{:?}", reply.answer);
+        let sum: f64 = reply.answer.routes.iter().map(|score| score.probability).sum();
+        assert!(sum + reply.answer.other.probability > 0.999, "{:?}", reply.answer);
+    }
+}

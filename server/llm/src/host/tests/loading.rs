@@ -186,3 +186,55 @@ fn a_model_can_be_quantised_while_it_loads_and_the_next_is_not() {
         assert!(matches!(refused(gpu), LoadError::Setting(_)));
     }
 }
+
+#[test]
+fn the_digest_is_that_of_everything_that_makes_the_answers() {
+    let digest = |settings: &Settings| digest::digest(&settings.source, settings).unwrap();
+    let (one, other) = (model(Tiny::default()), model(Tiny::default()));
+    let mut changed = settings(one.path());
+    let plain = digest(&changed);
+    assert_eq!(plain.len(), 64);
+    assert_eq!(plain, digest(&settings(other.path())));
+    let mut seen = vec![plain];
+    let mut is_new = |digest: String| {
+        assert!(!seen.contains(&digest), "{digest}");
+        seen.push(digest);
+    };
+    changed.quantize = Some("q4k".to_owned());
+    is_new(digest(&changed));
+    changed.device = Device::Gpu;
+    is_new(digest(&changed));
+    changed.style.ascii = false;
+    is_new(digest(&changed));
+    for name in [
+        "model.safetensors",
+        "config.json",
+        "tokenizer.json",
+        "tokenizer_config.json",
+    ] {
+        let file = other.path().join(name);
+        let mut bytes = fs::read(&file).unwrap();
+        *bytes.last_mut().unwrap() ^= 1;
+        fs::write(&file, bytes).unwrap();
+        is_new(digest(&settings(other.path())));
+    }
+    fs::write(other.path().join("chat_template.jinja"), "{{ messages }}").unwrap();
+    is_new(digest(&settings(other.path())));
+    Tiny::default().write_gguf(&one.path().join("one.gguf"));
+    let gguf = Settings::new(one.path().join("one.gguf").to_str().unwrap().parse().unwrap());
+    is_new(digest(&gguf));
+    let (_, facts) = dispatch::ready(settings(one.path())).unwrap();
+    assert_eq!(facts.digest, seen[0]);
+}
+
+#[test]
+fn parts_that_a_list_of_weights_names_are_looked_for() {
+    let directory = model(Tiny::default());
+    let list = r#"{"weight_map": {"a": "model-00002-of-00002.safetensors", "b": "model.safetensors"}}"#;
+    fs::write(directory.path().join("model.safetensors.index.json"), list).unwrap();
+    let error = refused(settings(directory.path())).to_string();
+    assert!(
+        error.ends_with("lacks model-00002-of-00002.safetensors"),
+        "{error}"
+    );
+}

@@ -5,6 +5,7 @@ use std::path::Path;
 use mistralrs::core::Response;
 use mistralrs::{
     Model, ModelDType, NormalRequest, Request, RequestMessage, SamplingParams, TextModelBuilder, TokenSource,
+    parse_isq_value,
 };
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
@@ -15,17 +16,20 @@ pub(super) struct Reference {
 }
 
 impl Reference {
-    pub(super) fn new(directory: &Path) -> Self {
+    pub(super) fn new(directory: &Path, quantize: Option<&str>) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .unwrap();
-        let builder = TextModelBuilder::new(directory.display())
+        let mut builder = TextModelBuilder::new(directory.display())
             .with_force_cpu()
             .with_dtype(ModelDType::F32)
             .with_token_source(TokenSource::None)
             .with_max_num_seqs(1)
             .with_prefix_cache_n(None);
+        if let Some(name) = quantize {
+            builder = builder.with_isq(parse_isq_value(name, None).unwrap());
+        }
         let model = runtime.block_on(builder.build()).unwrap();
         Self { runtime, model }
     }

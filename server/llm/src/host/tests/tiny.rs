@@ -26,6 +26,8 @@ pub(super) struct Tiny {
     pub(super) seed: u64,
     /// Whether a weight is not a number.
     pub(super) nan: bool,
+    /// Whether it ends whatever it says before it began.
+    pub(super) mute: bool,
 }
 
 impl Default for Tiny {
@@ -35,6 +37,7 @@ impl Default for Tiny {
             layers: 2,
             seed: 1,
             nan: false,
+            mute: false,
         }
     }
 }
@@ -118,9 +121,15 @@ impl Tiny {
             state ^= state << 17;
             (state >> 40) as f32 / (1_u64 << 23) as f32 - 1.0
         };
-        let filled = |(name, shape, middle, width): Tensor| {
+        let filled = |(name, shape, middle, width): Tensor| -> (String, Vec<usize>, Vec<f32>) {
             let count = shape.iter().product::<usize>();
-            let values = (0..count).map(|_| middle + width * random()).collect();
+            let mut values: Vec<f32> = (0..count).map(|_| middle + width * random()).collect();
+            if self.mute && name == "model.embed_tokens.weight" {
+                // All tokens have this in common, and the end has most of it: it is the most probable after any.
+                for token in 0..VOCABULARY {
+                    values[token * self.hidden] = if token == END { 12.0 } else { 3.0 };
+                }
+            }
             (name, shape, values)
         };
         self.tensors().into_iter().map(filled).collect()

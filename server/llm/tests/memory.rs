@@ -1,0 +1,86 @@
+//! Memory over many decisions. A process of its own, with the server's allocator: glibc's keeps what threads that are
+//! gone have freed.
+#![cfg(feature = "mistralrs")]
+
+#[path = "../src/host/tests/tiny.rs"]
+#[expect(dead_code, reason = "what other tests write is not needed here")]
+mod tiny;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use signalbox_llm::host::{Host, Question, Settings, Source, State};
+use signalbox_llm::question::{Role, Route, Routes, Turn};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn policy(number: usize) -> Arc<Routes> {
+    let route = |name: String| Route {
+        description: format!("what is about {name}"),
+        name,
+    };
+    let routes = ["code".to_owned(), "travel".to_owned(), format!("mail {number}")];
+    Arc::new(Routes::new(routes.map(route).to_vec()).unwrap())
+}
+
+fn resident_bytes() -> u64 {
+    let text = std::fs::read_to_string("/proc/self/statm").unwrap();
+    text.split(' ').nth(1).unwrap().parse::<u64>().unwrap() * 4_096
+}
+
+#[test]
+fn memory_stays_within_a_tenth_over_two_thousand_decisions() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let directory = tempfile::tempdir().unwrap();
+        let tiny = tiny::Tiny {
+            hidden: 32,
+            layers: 1,
+            ..tiny::Tiny::default()
+        };
+        tiny.write(directory.path());
+        let mut settings = Settings::new(Source::Directory(directory.path().to_owned()));
+        settings.style.max_tokens = 3_000;
+        // Room for three policies, so that the engine is started anew again and again.
+        settings.cache_bytes = 4 * 2_048 * 128;
+        let host = Host::start(settings).unwrap();
+        let mut state = host.state();
+        let state = state
+            .wait_for(|state| *state != State::Loading)
+            .await
+            .unwrap()
+            .clone();
+        assert!(matches!(state, State::Ready(_)), "{state:?}");
+        let policies: Vec<_> = (0..8).map(policy).collect();
+        let mut known = 0;
+        let mut before = 0;
+        for at in 0..2_500 {
+            if at == 500 {
+                before = resident_bytes();
+            }
+            let question = Question {
+                routes: Arc::clone(&policies[at / 25 % policies.len()]),
+                turns: vec![Turn {
+                    role: Role::User,
+                    text: format!("question {at}"),
+                }],
+            };
+            let reply = host
+                .ask(question, Instant::now() + Duration::from_secs(60))
+                .await
+                .unwrap();
+            known += usize::from(reply.cached_tokens > 300);
+        }
+        let after = resident_bytes();
+        assert!(known > 2_000, "{known} of 2,500 knew the policy's part");
+        assert!(
+            after < before + before / 10,
+            "memory grew from {before} to {after} bytes over 2,000 decisions"
+        );
+        assert!(host.shut_down(Duration::from_secs(20)).await);
+    });
+}
