@@ -1,7 +1,7 @@
 //! What a question to a router model takes on this machine, with and without what is kept of a policy's prompt, and
 //! beside a plain chat request of mistral.rs with the same prompt.
 //!
-//!     cargo run --release -p signalbox-llm --features mistralrs --example measure -- MODEL [QUANTISATION]
+//!     cargo run --release -p signalbox-llm --features mistralrs --example measure -- MODEL [QUANTISATION|- [QUESTIONS]]
 //!
 //! MODEL is what `llm.path` may be: a directory, a GGUF file, or `hf:org/name@revision`.
 #![expect(clippy::print_stdout, reason = "its output is its purpose")]
@@ -87,16 +87,21 @@ async fn main() -> anyhow::Result<()> {
     let mut arguments = std::env::args().skip(1);
     let source: Source = arguments.next().context("which model?")?.parse()?;
     let mut settings = Settings::new(source);
-    settings.quantize = arguments.next();
+    settings.quantize = arguments.next().filter(|name| name != "-");
     let route = |(name, description): &(&str, &str)| Route {
         name: (*name).to_owned(),
         description: (*description).to_owned(),
     };
     let routes = Arc::new(Routes::new(ROUTES.iter().map(route).collect())?);
 
-    let kept = hosted(settings.clone(), &routes, true).await?;
+    let asked = arguments
+        .next()
+        .map_or(Ok(ASKED.len()), |count| count.parse())?
+        .clamp(2, ASKED.len());
+    let asked = &ASKED[..asked];
+    let kept = hosted(settings.clone(), &routes, asked, true).await?;
     settings.cache_bytes = 0;
-    let anew = hosted(settings.clone(), &routes, false).await?;
+    let anew = hosted(settings.clone(), &routes, asked, false).await?;
     let tokens = |replies: &[Reply]| replies.iter().map(|reply| reply.prompt_tokens).sum::<usize>() as f64;
     let seconds = |replies: &[Reply]| {
         replies
@@ -119,16 +124,21 @@ async fn main() -> anyhow::Result<()> {
         saved * 100.0,
         saved / known * 100.0
     );
-    for (text, (a, b)) in ASKED[1..].iter().zip(kept.iter().zip(anew)) {
+    for (text, (a, b)) in asked[1..].iter().zip(kept.iter().zip(anew)) {
         if a.answer != b.answer {
             bail!("what is kept changed the answer to {text:?}");
         }
     }
-    plain(&settings, &routes).await
+    plain(&settings, &routes, asked).await
 }
 
 /// Asks a host everything, in order.
-async fn hosted(settings: Settings, routes: &Arc<Routes>, show: bool) -> anyhow::Result<Vec<Reply>> {
+async fn hosted(
+    settings: Settings,
+    routes: &Arc<Routes>,
+    asked: &[&str],
+    show: bool,
+) -> anyhow::Result<Vec<Reply>> {
     let host = Host::start(settings)?;
     let mut state = host.state();
     let state = state.wait_for(|state| *state != State::Loading).await?.clone();
@@ -139,7 +149,7 @@ async fn hosted(settings: Settings, routes: &Arc<Routes>, show: bool) -> anyhow:
         println!("{facts:?}");
     }
     let mut replies = Vec::new();
-    for text in ASKED {
+    for text in asked {
         let deadline = Instant::now() + Duration::from_secs(3_600);
         let reply = host.ask(question(routes, text), deadline).await?;
         if show {
@@ -174,10 +184,10 @@ async fn hosted(settings: Settings, routes: &Arc<Routes>, show: bool) -> anyhow:
 }
 
 /// Sends the same prompts as chat requests.
-async fn plain(settings: &Settings, routes: &Arc<Routes>) -> anyhow::Result<()> {
+async fn plain(settings: &Settings, routes: &Arc<Routes>, asked: &[&str]) -> anyhow::Result<()> {
     let model = chat_model(settings).await?;
     let mut times = Vec::new();
-    for text in ASKED {
+    for text in asked {
         let turns = question(routes, text).turns;
         let prompt = prompt::render(routes, &turns, &settings.style, &|text| text.len() / 4)?;
         let request = RequestBuilder::new()

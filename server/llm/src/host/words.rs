@@ -6,6 +6,8 @@ use mistralrs::MessageContent;
 use mistralrs::core::Pipeline;
 use tokenizers::Tokenizer;
 
+use super::load::caught;
+
 /// Stands for the message while the template is taken apart. Blanks around it, as the prompt has them, show a template
 /// that trims.
 const MARK: &str = "\n@message@ \n";
@@ -29,9 +31,11 @@ impl Words {
             .into_iter()
             .collect();
         let template = pipeline.get_processor();
-        let (_, text) = template
-            .process(pipeline, vec![message], true, false, None, None, Vec::new())
-            .map_err(|error| format!("its chat template fails: {error}"))?;
+        // It panics where there is no template.
+        let (_, text) =
+            caught(|| template.process(pipeline, vec![message], true, false, None, None, Vec::new()))
+                .and_then(|rendered| rendered.map_err(|error| error.to_string()))
+                .map_err(|error| format!("its chat template fails: {error}"))?;
         let whole = text.split_once(MARK).map(|parts| (parts, false));
         let parts = whole.or_else(|| Some((text.split_once(MARK.trim())?, true)));
         let ((before, after), trims) = parts.ok_or("its chat template does not show the user's message")?;

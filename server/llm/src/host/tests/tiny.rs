@@ -1,14 +1,28 @@
-//! Writes tiny random Qwen2 models that the real loader accepts: bytes as tokens, a few hundred kilobytes of weights.
+//! Writes tiny random Qwen2 models that the real loader accepts: bytes as tokens, and the lines of the router's prompt that
+//! are always the same, which makes prompts short; a few hundred kilobytes of weights.
 
 use std::fs;
 use std::path::Path;
 
 use serde_json::json;
 
-const VOCABULARY: usize = 259;
 const END_OF_TEXT: usize = 256;
 const START: usize = 257;
 const END: usize = 258;
+
+/// Lines that are tokens.
+const LINES: [&str; 8] = [
+    "You are a helpful assistant designed to find the best suited route.",
+    "You are provided with route description within <routes></routes> XML tags:",
+    "Your task is to decide which route is best suit with user intent on the conversation in \
+     <conversation></conversation> XML tags.  Follow the instruction:",
+    "1. If the latest intent from user is irrelevant or user intent is full filled, response with other route",
+    "2. You must analyze the route descriptions and find the best match route for user latest intent.",
+    "3. You only response the name of the route that best matches the user's request, use the exact name in the",
+    "Based on your analysis, provide your response in the following JSON formats if you decide to match any route:",
+    "You are tiny.",
+];
+const VOCABULARY: usize = END + 1 + LINES.len();
 
 /// Tokens a model reads.
 pub(super) const MAX_TOKENS: usize = 4_096;
@@ -114,7 +128,11 @@ impl Tiny {
 
     /// Every tensor with its values.
     fn values(self) -> Vec<(String, Vec<usize>, Vec<f32>)> {
-        let mut state = self.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+        // Seeds that are alike are to have nothing in common.
+        let mut state = self.seed.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        state = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        state = (state ^ (state >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        state |= 1;
         let mut random = || {
             state ^= state << 13;
             state ^= state >> 7;
@@ -228,7 +246,15 @@ fn gguf_name(name: &str) -> String {
 
 /// The tokens of a prompt, by other means than the tokenizer: a message in the template, up to the answer.
 pub(super) fn tokens(message: &str) -> Vec<u32> {
-    let bytes = |text: &str| text.bytes().map(u32::from).collect::<Vec<_>>();
+    let bytes = |text: &str| {
+        let (mut tokens, mut rest) = (Vec::new(), text.as_bytes());
+        while let Some(&byte) = rest.first() {
+            let line = LINES.iter().position(|line| rest.starts_with(line.as_bytes()));
+            tokens.push(line.map_or(u32::from(byte), |line| (END + 1 + line) as u32));
+            rest = &rest[line.map_or(1, |line| LINES[line].len())..];
+        }
+        tokens
+    };
     let (start, end) = (vec![START as u32], vec![END as u32]);
     [
         start.clone(),
@@ -271,15 +297,12 @@ fn tokenizer() -> serde_json::Value {
     let added = |(id, content): (usize, &str)| {
         json!({
             "id": id, "content": content, "single_word": false, "lstrip": false, "rstrip": false, "normalized": false,
-            "special": true,
+            "special": id <= END,
         })
     };
-    let added = [
-        (END_OF_TEXT, "<|endoftext|>"),
-        (START, "<|im_start|>"),
-        (END, "<|im_end|>"),
-    ]
-    .map(added);
+    let specials = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"];
+    let all = (END_OF_TEXT..).zip(specials.into_iter().chain(LINES));
+    let added: Vec<_> = all.map(added).collect();
     json!({
         "version": "1.0", "truncation": null, "padding": null, "added_tokens": added, "normalizer": null,
         "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": false, "use_regex": false},
