@@ -1,6 +1,6 @@
 //! Memory over many decisions. A process of its own, with the server's allocator: glibc's keeps what threads that are
 //! gone have freed.
-#![cfg(feature = "mistralrs")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 #[path = "../src/host/tests/tiny.rs"]
 #[expect(dead_code, reason = "what other tests write is not needed here")]
