@@ -1,7 +1,7 @@
 //! A language model as second opinion: the engine asks it for the core's `Llm` probe, within bounds that no request can be
 //! hurt by.
 //!
-//! [`Engine`] is what answers: [`remote`], or a model in this process. [`Llm`] stands before it. It asks identical
+//! [`Engine`] is what answers: [`remote`], or a model in this process (`hosted`, with the feature `mistralrs`). [`Llm`] stands before it. It asks identical
 //! questions once, refuses more than its queue holds, gives every asker up at its own deadline, and does not ask at all
 //! where the time that answers take lately says that there is none left. What it could not get is evidence with a reason.
 //!
@@ -29,6 +29,8 @@ use crate::store::Snapshot;
 
 mod care;
 mod engine;
+#[cfg(feature = "mistralrs")]
+pub mod hosted;
 mod pace;
 pub mod remote;
 mod start;

@@ -69,9 +69,13 @@ fn hosted(checker: &mut Checker<'_>) -> Option<EngineConfig> {
     let gpu = checker.one_of("llm.device") == "gpu";
     let cache_bytes = checker.integer("llm.cache_bytes");
     let path = checker.text("llm.path")?.to_owned();
-    let message =
-        format!("`{path}` cannot be loaded: this build hosts no language model; set `llm.remote.url`");
-    checker.problem("llm.path", message);
+    if !cfg!(feature = "mistralrs") {
+        let message = format!(
+            "`{path}` cannot be loaded: this build hosts no language model; build it with `--features mistralrs`, or set \
+             `llm.remote.url`"
+        );
+        checker.problem("llm.path", message);
+    }
     Some(EngineConfig::Hosted {
         path,
         gpu,

@@ -196,7 +196,7 @@ pub const SETTINGS: &[Setting] = &[
         key: "llm.path",
         kind: Kind::Text,
         default: "",
-        doc: "A language model as second opinion, in this process: a directory, a GGUF file or `hf:org/name@revision`. Not in this build: any value is refused.",
+        doc: "A language model as second opinion, in this process: a directory, a GGUF file or `hf:org/name@revision`. Needs a build with `--features mistralrs`.",
     },
     Setting {
         key: "llm.device",

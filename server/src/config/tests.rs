@@ -139,8 +139,8 @@ fn every_problem_is_reported_at_once_with_its_key_its_place_and_what_to_do() {
              `SIGNALBOX__CACHE__MAX_ENTRIES`?",
             "listen (from bad.yaml): `localhost` is not an address; give an IP address and a port, such as \
              0.0.0.0:50051 or [::1]:50051",
-            "llm.path (from --llm): `hf:org/model@main` cannot be loaded: this build hosts no language model; set \
-             `llm.remote.url`",
+            "llm.path (from --llm): `hf:org/model@main` cannot be loaded: this build hosts no language model; build it \
+             with `--features mistralrs`, or set `llm.remote.url`",
             "log.format (from bad.yaml): one value is needed, not a list; remove the brackets",
             "log.level (from bad.yaml): `loud` is not one of off, error, warn, info, debug, trace",
             "metrics (from --metrics): `9090` is not an address; give an IP address and a port, such as 0.0.0.0:50051 \

@@ -21,6 +21,10 @@ pub enum StartError {
     /// The system gives no thread.
     #[error("llm.path: no thread for the model: {0}")]
     Thread(#[from] std::io::Error),
+    /// The path names no model.
+    #[cfg(feature = "mistralrs")]
+    #[error("llm.path: {0}")]
+    Source(#[from] signalbox_llm::host::SourceError),
     /// This build hosts no model; the settings say so first.
     #[error("llm.path: this build hosts no language model")]
     NotHere,
@@ -53,6 +57,23 @@ pub fn start(config: &LlmConfig) -> Result<Option<Llm>, StartError> {
                 style,
             })?)
         }
+        #[cfg(feature = "mistralrs")]
+        EngineConfig::Hosted {
+            path,
+            gpu,
+            quantize,
+            cache_bytes,
+        } => {
+            use signalbox_llm::host::{Device, Settings};
+            let mut settings = Settings::new(path.parse()?);
+            settings.device = if *gpu { Device::Gpu } else { Device::Cpu };
+            settings.quantize.clone_from(quantize);
+            settings.style = style;
+            settings.queue = config.queue;
+            settings.cache_bytes = *cache_bytes;
+            Arc::new(super::hosted::Hosted::start(settings)?)
+        }
+        #[cfg(not(feature = "mistralrs"))]
         EngineConfig::Hosted { .. } => return Err(StartError::NotHere),
     };
     let bounds = Bounds {
