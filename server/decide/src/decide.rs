@@ -1,8 +1,9 @@
 //! The ladder: who decides, in which order. One pure function, [`decide`], that asks for evidence it lacks or is done.
 //!
 //! Rungs: rules that deny; the request's `model`; rules that choose; a held conversation; the request's `profile`; the
-//! cache; a route or a domain by evidence; the policy's profile; `default`. A rung whose models are all refused falls to the next one and says so. Every probe is asked
-//! at most once, because each answer, a failure too, is evidence: so the engine's loop ends.
+//! cache; a route or a domain by evidence; the policy's profile; `default`. A rung whose models are all refused falls to
+//! the next one and says so. Every probe is asked at most once, because each answer, a failure too, is evidence: so the
+//! engine's loop ends.
 
 mod band;
 mod difficulty;
@@ -217,8 +218,8 @@ impl<'a> Ladder<'a> {
         self.policy.profile_named(name).ok_or_else(unknown)
     }
 
-    /// Rung 5. A decision that already lost something, or that health or the conversation may change, is not looked up, because such decisions
-    /// are never stored.
+    /// Rung 5. A decision that already lost something, or that health or the conversation may change, is not looked up,
+    /// because such decisions are never stored.
     fn cached(&self, evidence: &Evidence) -> Result<Option<Arc<Decision>>, Stop> {
         let useful = self.policy.cache.enabled && !self.policy.scored().is_empty() && self.lost.is_empty();
         let own = self.health.is_some() || self.held.is_some();
