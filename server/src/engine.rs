@@ -25,11 +25,11 @@ use crate::engine::ring::{Record, Ring};
 use crate::engine::sessions::Sessions;
 use crate::engine::shadow::{Job, Shadows};
 use crate::health::{Clock, Tracker};
-use crate::llm::Llm;
+use crate::llm::{Llm, Near, Reuse};
 use crate::store::{Policies, Snapshot, Store};
 
 pub use error::EngineError;
-pub use settle::{Live, Outcomes, ProbeRun, Settled, settle, settle_asking};
+pub use settle::{Asking, Live, Outcomes, ProbeRun, Settled, settle, settle_asking};
 
 /// A request, checked and split into what the ladder reads and the text that only probes read.
 #[derive(Clone, Debug, Default)]
@@ -69,6 +69,8 @@ pub enum CacheStatus {
     Miss,
     /// The stored decision of an equal request.
     ExactHit,
+    /// What a language model said to a request that asks for the same.
+    SemanticHit,
     /// The request kept the cache out.
     Bypass,
 }
@@ -110,6 +112,7 @@ pub struct Engine {
     sessions: Sessions,
     shadows: Shadows,
     llm: Option<Llm>,
+    near: Arc<Near>,
 }
 
 impl Engine {
@@ -124,6 +127,7 @@ impl Engine {
             sessions: Sessions::default(),
             shadows: Shadows::default(),
             llm: None,
+            near: Arc::default(),
         }
     }
 
@@ -149,6 +153,20 @@ impl Engine {
             llm: Some(llm),
             ..self
         }
+    }
+
+    /// The same with a store for what a language model says.
+    #[must_use]
+    pub fn with_near(self, near: Near) -> Self {
+        Engine {
+            near: Arc::new(near),
+            ..self
+        }
+    }
+
+    /// What a language model said, kept for requests that ask for the same.
+    pub fn near(&self) -> &Near {
+        &self.near
     }
 
     /// The language model, if there is one.
@@ -241,7 +259,15 @@ impl Engine {
                 session: session.as_ref(),
                 llm: None,
             },
-            (llm, asked.deadline),
+            Asking {
+                llm,
+                deadline: asked.deadline,
+                reuse: caching.then_some(Reuse {
+                    near: &self.near,
+                    tenant: &asked.query.caller.tenant,
+                    read: asked.query.read_cache,
+                }),
+            },
         )
         .await;
         let decision = match outcome {
@@ -255,6 +281,7 @@ impl Engine {
         let cache = match (&evidence.cache, asked.cache) {
             (_, CacheMode::Bypass) => CacheStatus::Bypass,
             (Answer::Got(Some(_)), _) => CacheStatus::ExactHit,
+            _ if matches!(&evidence.llm, Answer::Got(said) if said.reused) => CacheStatus::SemanticHit,
             (Answer::Got(None), _) => CacheStatus::Miss,
             (_, CacheMode::Refresh) if evidence.compares_routes() => CacheStatus::Miss,
             _ => CacheStatus::NotAsked,

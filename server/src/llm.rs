@@ -31,12 +31,14 @@ mod care;
 mod engine;
 #[cfg(feature = "mistralrs")]
 pub mod hosted;
+pub mod near;
 mod pace;
 pub mod remote;
 mod start;
 
 pub(crate) use engine::routes_of;
 pub use engine::{Engine, Failure, Question, Reply};
+pub use near::Near;
 pub use start::{StartError, start};
 
 /// Bounds of an [`Llm`].
@@ -53,6 +55,10 @@ pub const PROBE: Duration = Duration::from_secs(10);
 
 /// Kept of a caller's time for the decision itself and the way back: a fifth, and this much at least.
 const RESERVE: Duration = Duration::from_millis(5);
+
+/// The longest that the engine may think where nobody waits. Far longer than any decision does: a slow engine is to be known as
+/// slow, not as broken.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Identity of a question.
 type Key = [u8; 32];
@@ -141,13 +147,32 @@ impl Llm {
         self.inner.engine.identity()
     }
 
-    /// Asks about the routes of `snapshot`, for as long as its policy and the caller's `deadline` allow.
+    /// Asks about the routes of `snapshot`, for as long as its policy and the caller's `deadline` allow; not at all where
+    /// `reuse` finds what it said to a request that asks for the same.
     pub async fn ask(
         &self,
         snapshot: &Snapshot,
         conversation: &Conversation,
         deadline: Option<Instant>,
+        reuse: Option<Reuse<'_>>,
     ) -> Answer<Arc<Judgement>> {
+        let kept = reuse.and_then(|reuse| {
+            let settings = snapshot.policy.cache.semantic.as_ref()?;
+            let spot = reuse
+                .near
+                .spot(snapshot, conversation, reuse.tenant, &self.identity())?;
+            Some((reuse, settings, spot))
+        });
+        if let Some((reuse, settings, spot)) = &kept
+            && reuse.read
+            && let Some(said) = reuse.near.get(spot)
+        {
+            metrics::llm_question("reused");
+            if reuse.near.audit.samples(settings.audit) {
+                self.audit(reuse.near, settings.budget, snapshot, conversation, said.clone());
+            }
+            return Answer::Got(said);
+        }
         let limit = Duration::from_millis(snapshot.policy.llm.timeout_ms);
         let now = Instant::now();
         let left = deadline.map_or(limit, |deadline| {
@@ -157,11 +182,55 @@ impl Llm {
         match self.inner.within(left, now, snapshot, conversation).await {
             Ok(judgement) => {
                 metrics::llm_question("answered");
+                if let Some((reuse, settings, spot)) = kept {
+                    let ttl = Duration::from_secs(snapshot.policy.cache.ttl_s);
+                    reuse.near.put(spot, &judgement, settings, ttl);
+                }
                 Answer::Got(judgement)
             }
             Err(failure) => missed(&failure),
         }
     }
+
+    /// Asks, off the path of requests, what was reused, to see whether the engine says the same here. It gives way to questions
+    /// that somebody waits for.
+    fn audit(
+        &self,
+        near: &Arc<Near>,
+        budget: f64,
+        snapshot: &Snapshot,
+        conversation: &Conversation,
+        said: Arc<Judgement>,
+    ) {
+        let inner = &self.inner;
+        let busy = lock(&inner.begun).len() * 2 >= inner.bounds.queue;
+        let (State::Ready, false, Some(routes)) = (&*inner.state.borrow(), busy, snapshot.questioned())
+        else {
+            return;
+        };
+        let Ok(asking) = inner.begin(key(snapshot, conversation), routes, conversation) else {
+            return;
+        };
+        let near = near.clone();
+        tokio::spawn(async move {
+            if let Ok(Ok(now)) = tokio::time::timeout(PATIENCE, asking).await {
+                let wrong = now.best() != said.best();
+                metrics::semantic_audit(if wrong { "different" } else { "same" });
+                near.audit.note(wrong, budget);
+            }
+        });
+    }
+}
+
+/// How a question uses what was said to others.
+#[derive(Clone, Copy, Debug)]
+pub struct Reuse<'a> {
+    /// What was said.
+    pub near: &'a Arc<Near>,
+    /// Whose request it is; nobody else's are looked at.
+    pub tenant: &'a str,
+    /// Whether to look, and not only to keep.
+    pub read: bool,
 }
 
 /// What a policy gets that wants a language model where there is none.
@@ -344,5 +413,6 @@ fn judgement(reply: Reply) -> Judgement {
         cached_tokens,
         queued,
         computed,
+        reused: false,
     }
 }

@@ -93,6 +93,13 @@ pub fn llm_question(result: &'static str) {
     }
 }
 
+/// Counts an audit of a reused answer: `same` or `different`.
+pub fn semantic_audit(result: &'static str) {
+    if let Some(series) = SERIES.get() {
+        series.semantic_audits.with(&[result], Counter::increment_one);
+    }
+}
+
 /// Counts what an answer of the language model took.
 pub fn llm_times(queued: Option<Duration>, computed: Duration) {
     if let Some(series) = SERIES.get() {
@@ -141,6 +148,11 @@ struct Series {
     llm_compute: Family<Histogram>,
     cache_entries: Family<Gauge>,
     cache_bytes: Family<Gauge>,
+    semantic_audits: Family<Counter>,
+    semantic_wrong: Family<Gauge>,
+    semantic_open: Family<Gauge>,
+    semantic_entries: Family<Gauge>,
+    semantic_bytes: Family<Gauge>,
     sessions: Family<Gauge>,
     ring_decisions: Family<Gauge>,
     start_timestamp: Family<Gauge>,
@@ -182,6 +194,11 @@ impl Series {
             llm_compute: Family::new("signalbox_llm_compute_seconds", histogram),
             cache_entries: Family::new("signalbox_cache_entries", gauge),
             cache_bytes: Family::new("signalbox_cache_bytes", gauge),
+            semantic_audits: Family::new("signalbox_semantic_audits_total", counter),
+            semantic_wrong: Family::new("signalbox_semantic_wrong_ratio", gauge),
+            semantic_open: Family::new("signalbox_semantic_open", gauge),
+            semantic_entries: Family::new("signalbox_semantic_entries", gauge),
+            semantic_bytes: Family::new("signalbox_semantic_bytes", gauge),
             sessions: Family::new("signalbox_sessions", gauge),
             ring_decisions: Family::new("signalbox_ring_decisions", gauge),
             start_timestamp: Family::new("signalbox_start_timestamp_seconds", gauge),

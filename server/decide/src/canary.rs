@@ -119,6 +119,7 @@ impl Policy {
             (self.sessions.enabled, "sessions"),
             (self.health.enabled, "health"),
             (self.llm.asks(), "llm"),
+            (self.llm.asks() && self.cache.semantic.is_some(), "semantic_cache"),
             (self.canaries.iter().any(random), "canary"),
         ];
         let there = varying.into_iter().filter(|(there, _)| *there);

@@ -78,11 +78,44 @@ pub struct Judgement {
     pub queued: Option<Duration>,
     /// Time from then to the answer.
     pub computed: Duration,
+    /// Whether it was said to another request that asks for the same; tokens and times are those of that one.
+    pub reused: bool,
+}
+
+impl Judgement {
+    /// The distance between the two most probable answers, no route among them, 0..=1.
+    pub fn margin(&self) -> f64 {
+        let scores = &self.scores;
+        let (mut first, mut second) = (0.0_f32, 0.0_f32);
+        for p in scores.routes.iter().chain([&scores.other]) {
+            if *p > first {
+                (first, second) = (*p, first);
+            } else if *p > second {
+                second = *p;
+            }
+        }
+        f64::from(first) - f64::from(second)
+    }
+
+    /// The most probable route; `None` where that is none.
+    pub fn best(&self) -> Option<usize> {
+        let scores = &self.scores;
+        let mut best = (None, scores.other);
+        for (route, p) in scores.routes.iter().enumerate() {
+            if *p > best.1 {
+                best = (Some(route), *p);
+            }
+        }
+        best.0
+    }
 }
 
 /// `412 prompt tokens, 380 of them cached, queued 0.1 ms, computed 41.3 ms`.
 impl fmt::Display for Judgement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.reused {
+            write!(f, "as said to a request that asks for the same: ")?;
+        }
         let ms = |duration: Duration| duration.as_secs_f64() * 1e3;
         if let Some(tokens) = self.prompt_tokens {
             write!(f, "{tokens} prompt tokens, ")?;

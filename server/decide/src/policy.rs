@@ -245,13 +245,26 @@ pub struct EvidenceSettings {
     pub embedding: Option<String>,
 }
 
-/// The exact decision cache.
+/// What is kept for the next request.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CacheSettings {
     /// Whether decisions of this policy are cached.
     pub enabled: bool,
     /// Seconds that a decision stays.
     pub ttl_s: u64,
+    /// How what a language model said is kept for requests that ask for the same in other words; `None` keeps nothing.
+    pub semantic: Option<SemanticSettings>,
+}
+
+/// The semantic tier of the cache.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SemanticSettings {
+    /// Least distance between the two most probable routes of an answer that is kept, 0..=1.
+    pub margin: f64,
+    /// Share of the reused answers after which the model is asked all the same, 0..=1.
+    pub audit: f64,
+    /// Share of wrong ones among the audited past which none is reused any more, 0..=1.
+    pub budget: f64,
 }
 
 impl Default for CacheSettings {
@@ -259,6 +272,7 @@ impl Default for CacheSettings {
         CacheSettings {
             enabled: true,
             ttl_s: 3600,
+            semantic: None,
         }
     }
 }

@@ -14,6 +14,7 @@
 //! * `act`, `views`, `related`, `conversation`: what a turn does, and what a conversation is about by now.
 //! * `scores`: logits to probabilities that can be believed.
 //! * [`difficulty`]: apart from routes, how much a prompt needs the stronger of two models.
+//! * [`Likeness`]: apart from routes, whether two requests ask for the same.
 //! * [`Signals`]: what rules may read off a text, beside all of this.
 //!
 //! ```
@@ -46,6 +47,7 @@ pub mod difficulty;
 mod encoder;
 mod grams;
 mod lexicon;
+mod likeness;
 mod linear;
 mod reader;
 mod regression;
@@ -62,6 +64,7 @@ mod vocabulary;
 pub use classifier::Classifier;
 pub use conversation::{Role, Turn};
 pub use encoder::{Encoder, EncoderError};
+pub use likeness::Likeness;
 pub use scores::{DEFAULT_THRESHOLD, Scores, View};
 pub use signals::Signals;
 pub use training::{RouteText, TrainingSet};

@@ -16,6 +16,7 @@ use crate::engine::cache::DecisionCache;
 use crate::engine::ring::Ring;
 use crate::engine::sessions::Sessions;
 use crate::llm;
+use crate::llm::Near;
 use crate::metrics::{self, exporter};
 use crate::serve::{self, Settings};
 use crate::store::{Compiler, Policies, ReloadError, ReloadOptions, ReloadReport};
@@ -109,7 +110,10 @@ fn engine(config: &Config) -> anyhow::Result<Engine> {
     };
     let cache = DecisionCache::new(bounds(config.cache), fresh_secret());
     let sessions = Sessions::new(bounds(config.sessions), fresh_secret());
-    Ok(Engine::new(policies, cache, ring).with_sessions(sessions))
+    let near = Near::new(bounds(config.cache), fresh_secret());
+    Ok(Engine::new(policies, cache, ring)
+        .with_sessions(sessions)
+        .with_near(near))
 }
 
 fn transport(config: &Config) -> Settings {

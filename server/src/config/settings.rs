@@ -88,13 +88,13 @@ pub const SETTINGS: &[Setting] = &[
         key: "cache.max_entries",
         kind: Kind::Integer { min: 0, max: MANY },
         default: "100000",
-        doc: "Most decisions in the cache; 0 turns it off.",
+        doc: "Most decisions in the cache, and most answers of a language model beside them; 0 turns both off.",
     },
     Setting {
         key: "cache.max_bytes",
         kind: Kind::Integer { min: 0, max: MANY },
         default: "67108864",
-        doc: "Most memory for the decisions in the cache.",
+        doc: "Most memory for the decisions in the cache, and as much again for the answers.",
     },
     Setting {
         key: "sessions.max_entries",

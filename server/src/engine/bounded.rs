@@ -23,6 +23,12 @@ pub struct Bounds {
     pub max_bytes: usize,
 }
 
+/// What is held where nobody says: 100,000 entries, 64 MiB.
+pub const USUAL: Bounds = Bounds {
+    max_entries: 100_000,
+    max_bytes: 64 << 20,
+};
+
 /// A value that knows what it holds.
 pub trait OnHeap {
     /// Bytes of it on the heap.

@@ -6,13 +6,7 @@ use std::time::Duration;
 use signalbox_decide::{Answer, Decision, Held, Policy, Query, Source};
 
 use crate::conversation::{Conversation, Role};
-use crate::engine::bounded::{Bounded, Bounds, Key, OnHeap, fresh_secret};
-
-/// What is held where nobody says: 100,000 conversations, 64 MiB.
-const USUAL: Bounds = Bounds {
-    max_entries: 100_000,
-    max_bytes: 64 << 20,
-};
+use crate::engine::bounded::{Bounded, Bounds, Key, OnHeap, USUAL, fresh_secret};
 
 /// The conversations of this process.
 #[derive(Debug)]

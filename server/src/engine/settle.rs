@@ -12,7 +12,7 @@ use signalbox_decide::{
 use crate::conversation::Conversation;
 use crate::engine::cache::{DecisionCache, Key};
 use crate::health::Tracker;
-use crate::llm::{self, Llm};
+use crate::llm::{self, Llm, Reuse};
 use crate::metrics;
 use crate::store::{Snapshot, snapshot};
 
@@ -73,13 +73,24 @@ pub fn settle(snapshot: &Snapshot, query: &Query, conversation: &Conversation, l
     }
 }
 
-/// Answers probes until the ladder is done, the language model's by asking it, until `deadline` at most.
+/// Who is asked for the language model's opinion.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Asking<'a> {
+    /// The model, if there is one.
+    pub llm: Option<&'a Llm>,
+    /// When the caller gives up.
+    pub deadline: Option<Instant>,
+    /// How what it said to others is used.
+    pub reuse: Option<Reuse<'a>>,
+}
+
+/// Answers probes until the ladder is done, the language model's by asking it.
 pub async fn settle_asking(
     snapshot: &Snapshot,
     query: &Query,
     conversation: &Conversation,
     live: Live<'_>,
-    (llm, deadline): (Option<&Llm>, Option<Instant>),
+    asking: Asking<'_>,
 ) -> Settled {
     let mut run = Run::default();
     loop {
@@ -87,8 +98,11 @@ pub async fn settle_asking(
             return run.settled(outcome);
         }
         let start = Instant::now();
-        let answer = match llm {
-            Some(llm) => llm.ask(snapshot, conversation, deadline).await,
+        let answer = match asking.llm {
+            Some(llm) => {
+                llm.ask(snapshot, conversation, asking.deadline, asking.reuse)
+                    .await
+            }
             None => {
                 metrics::llm_question("unavailable");
                 said(live)

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::conversation::{Conversation, Role};
 use crate::engine::ring::Record;
-use crate::engine::{CacheStatus, EngineError, Live, Outcomes, Settled, settle_asking};
+use crate::engine::{Asking, CacheStatus, EngineError, Live, Outcomes, Settled, settle_asking};
 use crate::grpc::to_proto::{self, Frame};
 use crate::grpc::violations::Violations;
 use crate::grpc::{Grpc, admin, blocking, status, tenant_of};
@@ -84,7 +84,11 @@ async fn request_now(
         &asked.query,
         &asked.conversation,
         live,
-        (grpc.engine.llm(), deadline),
+        Asking {
+            llm: grpc.engine.llm(),
+            deadline,
+            reuse: None,
+        },
     )
     .await;
     outcome.map_err(|refused| status::engine(EngineError::Refused(refused)))?;
@@ -101,13 +105,18 @@ async fn request_now(
     let steps = probes
         .iter()
         .map(|run| trace::step(run.probe, &evidence, Some(run.duration)));
+    let semantic = snapshot
+        .policy
+        .cache
+        .semantic
+        .map(|_| trace::semantic(grpc.engine.near()));
     let prompt = if include_prompt {
         prompt(&asked.conversation)
     } else {
         String::new()
     };
     Ok(v1::ExplainResponse {
-        steps: steps.collect(),
+        steps: steps.chain(semantic).collect(),
         prompt,
         ..answer(&snapshot.policy, &explanation, frame)?
     })

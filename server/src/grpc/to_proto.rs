@@ -149,6 +149,7 @@ fn cache_status(cache: CacheStatus) -> v1::CacheStatus {
     match cache {
         CacheStatus::Miss => v1::CacheStatus::Miss,
         CacheStatus::ExactHit => v1::CacheStatus::ExactHit,
+        CacheStatus::SemanticHit => v1::CacheStatus::SemanticHit,
         CacheStatus::NotAsked | CacheStatus::Bypass => v1::CacheStatus::Bypass,
     }
 }
@@ -158,6 +159,7 @@ pub(crate) fn cache_word(cache: CacheStatus) -> &'static str {
     match cache {
         CacheStatus::Miss => "miss",
         CacheStatus::ExactHit => "exact_hit",
+        CacheStatus::SemanticHit => "semantic_hit",
         CacheStatus::NotAsked | CacheStatus::Bypass => "bypass",
     }
 }

@@ -2,16 +2,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use signalbox_llm::question::{Route, Routes};
 
-use super::{Failure, Inner, Question, State, lock};
+use super::{Failure, Inner, PATIENCE, Question, State, lock};
 use crate::conversation::Conversation;
-
-/// The longest that the engine may think about the question of this task. Far longer than any decision waits: a slow
-/// engine is to be known as slow, not as broken.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What is asked; a question like any other.
 const PROMPT: &str = "write a python function that reverses a list";

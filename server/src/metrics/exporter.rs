@@ -184,6 +184,19 @@ impl Series {
         self.cache_entries.set(engine.cache().len() as f64);
         self.sessions.set(engine.sessions().len() as f64);
         self.cache_bytes.set(engine.cache().bytes() as f64);
+        let near = engine.near();
+        let audited = near.audit.audited();
+        self.semantic_entries.set(near.len() as f64);
+        self.semantic_bytes.set(near.bytes() as f64);
+        self.semantic_open.set(f64::from(u8::from(audited.open)));
+        let (lower, upper) = audited.interval();
+        for (bound, value) in [
+            ("estimate", audited.share().unwrap_or(f64::NAN)),
+            ("lower", lower),
+            ("upper", upper),
+        ] {
+            self.semantic_wrong.with(&[bound], |gauge| gauge.set(value));
+        }
         self.ring_decisions.set(engine.ring().all().len() as f64);
     }
 }

@@ -70,7 +70,7 @@ const SOURCE: Label = Label {
 };
 const CACHE: Label = Label {
     name: "cache",
-    values: &["miss", "exact_hit", "bypass"],
+    values: &["miss", "exact_hit", "semantic_hit", "bypass"],
 };
 const CODE: Label = Label {
     name: "code",
@@ -162,7 +162,22 @@ const COMPARED: Label = Label {
 };
 const ASKED: Label = Label {
     name: "result",
-    values: &["answered", "deadline", "overloaded", "failed", "unavailable"],
+    values: &[
+        "answered",
+        "reused",
+        "deadline",
+        "overloaded",
+        "failed",
+        "unavailable",
+    ],
+};
+const AUDITED: Label = Label {
+    name: "result",
+    values: &["same", "different"],
+};
+const BOUND: Label = Label {
+    name: "bound",
+    values: &["estimate", "lower", "upper"],
 };
 const VERSION: Label = Label {
     name: "version",
@@ -312,7 +327,8 @@ pub const METRICS: &[Metric] = &[
         name: "signalbox_llm_questions_total",
         kind: Kind::Counter,
         labels: &[ASKED],
-        help: "Decisions that wanted the language model's opinion, by what came of it. `deadline` counts those too for which it was \
+        help: "Decisions that wanted the language model's opinion, by what came of it. `reused` was said to a request that asks for the \
+               same. `deadline` counts those too for which it was \
                not asked because answers take too long lately.",
     },
     Metric {
@@ -338,6 +354,36 @@ pub const METRICS: &[Metric] = &[
         kind: Kind::Gauge,
         labels: &[],
         help: "Memory that the decisions in the cache take.",
+    },
+    Metric {
+        name: "signalbox_semantic_audits_total",
+        kind: Kind::Counter,
+        labels: &[AUDITED],
+        help: "Reused answers of the language model that were asked for again, by whether its best route was the same.",
+    },
+    Metric {
+        name: "signalbox_semantic_wrong_ratio",
+        kind: Kind::Gauge,
+        labels: &[BOUND],
+        help: "Share of wrong ones among the last 1,000 of these audits, with the bounds of its 95 % interval (Wilson). The estimate is NaN without audits.",
+    },
+    Metric {
+        name: "signalbox_semantic_open",
+        kind: Kind::Gauge,
+        labels: &[],
+        help: "Whether answers of the language model are reused where a policy wants that: 1, or 0 once too many were wrong.",
+    },
+    Metric {
+        name: "signalbox_semantic_entries",
+        kind: Kind::Gauge,
+        labels: &[],
+        help: "Answers of the language model kept to be reused.",
+    },
+    Metric {
+        name: "signalbox_semantic_bytes",
+        kind: Kind::Gauge,
+        labels: &[],
+        help: "Memory that they take.",
     },
     Metric {
         name: "signalbox_sessions",

@@ -9,7 +9,7 @@ use signalbox_decide::policy::{self, Loaded, RouteIndex};
 use signalbox_decide::{Answer, Diagnostic, Policy, RouteScores, Severity, Signals};
 use signalbox_evidence::difficulty::Difficulty;
 use signalbox_evidence::{
-    Classifier, DEFAULT_THRESHOLD, Encoder, Role as Speaker, RouteText, TrainingSet, Turn,
+    Classifier, DEFAULT_THRESHOLD, Encoder, Likeness, Role as Speaker, RouteText, TrainingSet, Turn,
 };
 use signalbox_llm::question::Routes;
 
@@ -51,6 +51,11 @@ impl Snapshot {
     /// policy never asks one.
     pub fn questioned(&self) -> Option<&Arc<Routes>> {
         self.questioned.as_ref()
+    }
+
+    /// What is kept of a text to see whether another asks for the same.
+    pub(crate) fn likeness(&self, text: &str, secret: &[u8; 32]) -> Option<Likeness> {
+        Likeness::of(&self.encoder, text, secret)
     }
 
     /// The probabilities of the policy's routes for a conversation that was on route `held` before, where that is known.

@@ -16,6 +16,7 @@ mod reload;
 mod route;
 mod rules;
 mod scripted;
+mod semantic;
 mod sessions;
 mod shadow;
 mod support;

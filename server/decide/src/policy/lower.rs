@@ -16,7 +16,7 @@ use super::place::Report;
 use super::shape::check::check;
 use super::shape::{self, Kind};
 use super::tree::Node;
-use super::{CacheSettings, EvidenceSettings, PreferSize, Profile};
+use super::{CacheSettings, EvidenceSettings, PreferSize, Profile, SemanticSettings};
 use crate::canary::CanaryKey;
 use crate::query::{Objective, Weights};
 use crate::shadow::Shadow;
@@ -76,7 +76,7 @@ pub(super) fn lower(root: &Node, report: &mut Report) -> Draft {
         .object("difficulty", &shape::DIFFICULTY)
         .and_then(|fields| fields.text("outcomes"));
     if let Some(fields) = file.object("cache", &shape::CACHE) {
-        draft.cache = cache(&fields);
+        draft.cache = cache(&fields, draft.llm.asks(), report);
     }
     if let Some(fields) = file.object("sessions", &shape::SESSIONS) {
         draft.sessions = session::settings(&fields);
@@ -204,12 +204,32 @@ fn evidence(fields: &Fields<'_>) -> EvidenceSettings {
     }
 }
 
-fn cache(fields: &Fields<'_>) -> CacheSettings {
-    fields.get("semantic");
+fn cache(fields: &Fields<'_>, asks: bool, report: &mut Report) -> CacheSettings {
     let usual = CacheSettings::default();
+    let enabled = fields.bool("enabled").unwrap_or(usual.enabled);
+    let semantic = fields.object("semantic", &shape::SEMANTIC).and_then(|fields| {
+        let on = fields.bool("enabled").unwrap_or(false);
+        let settings = SemanticSettings {
+            margin: fields.number("margin").unwrap_or(0.3),
+            audit: fields.number("audit").unwrap_or(0.05),
+            budget: fields.number("budget").unwrap_or(0.01),
+        };
+        if on && !(enabled && asks) {
+            let message =
+                "it keeps what a language model says, and none is asked, or the cache is off".to_owned();
+            report.warning(
+                "idle-semantic-cache",
+                &fields.place("enabled"),
+                message,
+                "set `llm.mode`, or leave it out",
+            );
+        }
+        (on && enabled).then_some(settings)
+    });
     CacheSettings {
-        enabled: fields.bool("enabled").unwrap_or(usual.enabled),
+        enabled,
         ttl_s: fields.integer("ttl_s").unwrap_or(usual.ttl_s),
+        semantic,
     }
 }
 

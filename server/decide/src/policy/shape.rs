@@ -7,7 +7,6 @@ pub(super) mod check;
 mod difficulty;
 mod foreign;
 mod health;
-mod later;
 mod llm;
 mod models;
 mod plan;
@@ -29,7 +28,7 @@ pub(super) use health::{HEALTH, MODEL_HEALTH};
 pub(super) use llm::LLM;
 pub(super) use models::{CATALOGUE_FILE, LATENCY, MODEL, PRICE};
 pub(super) use plan::{CASCADE, ENSEMBLE, PLAN, SPECULATIVE, TOOL_THEN_MODEL};
-pub(super) use routing::{CACHE, DOMAIN, EVIDENCE, OTHER, POLICY, PROFILE, ROUTE, WEIGHTS};
+pub(super) use routing::{CACHE, DOMAIN, EVIDENCE, OTHER, POLICY, PROFILE, ROUTE, SEMANTIC, WEIGHTS};
 pub(super) use rules::{RULE, SET, USE};
 pub(super) use session::{HELD, SESSIONS};
 pub(super) use shadow::SHADOW;
@@ -52,8 +51,6 @@ pub(super) enum Kind {
         above: bool,
     },
     Bool,
-    /// A truth value that must still be false: the feature that it turns on is not there.
-    Off(Later),
     Null,
     /// One of some words.
     Words(&'static [Word]),
@@ -118,15 +115,6 @@ pub(super) struct Field {
     pub(super) required: bool,
     /// As JSON, where leaving the key out means a certain value.
     pub(super) default: Option<&'static str>,
-}
-
-/// A feature whose grammar is known and checked, but which this version cannot honour and therefore refuses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Later {
-    /// Subject and verb: `rules are`.
-    pub(super) what: &'static str,
-    /// How to write a policy without it.
-    pub(super) instead: &'static str,
 }
 
 impl Object {

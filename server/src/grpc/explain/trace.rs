@@ -9,6 +9,7 @@ use signalbox_decide::health::ModelHealth;
 use signalbox_decide::{Answer, Evidence, Explanation, Policy, Probe, RouteScores, Signals};
 
 use crate::grpc::to_proto;
+use crate::llm::Near;
 
 /// The name of what belongs to no route.
 const OTHER: &str = "other";
@@ -94,6 +95,16 @@ pub(super) fn step(probe: Probe, evidence: &Evidence, took: Option<Duration>) ->
         answer,
         answer_duration,
         failed,
+    }
+}
+
+/// The semantic tier, which an explanation does not use.
+pub(super) fn semantic(near: &Near) -> v1::Step {
+    v1::Step {
+        asked: "semantic_cache".to_owned(),
+        answer: format!("not read by Explain; {}", near.audit.audited()),
+        answer_duration: None,
+        failed: false,
     }
 }
 

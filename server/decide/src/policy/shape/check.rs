@@ -1,6 +1,6 @@
 //! Compares a tree with its description and reports every difference, each with its place and what to do.
 
-use super::{Kind, Later, Object, Text};
+use super::{Kind, Object, Text};
 use crate::policy::hints::{did_you_mean, quoted};
 use crate::policy::place::{Place, Report, child, item};
 use crate::policy::scalar::{self, Core};
@@ -16,11 +16,6 @@ pub(in crate::policy) fn check(node: &Node, kind: &Kind, path: &str, report: &mu
                 wrong(node, kind, path, report);
             }
         }
-        Kind::Off(later) => match node.core() {
-            Some(Core::Bool(false)) => {}
-            Some(Core::Bool(true)) => not_supported(node, later, path, report),
-            _ => wrong(node, kind, path, report),
-        },
         Kind::Null => {
             if node.core() != Some(Core::Null) {
                 wrong(node, kind, path, report);
@@ -247,11 +242,6 @@ fn wrong(node: &Node, kind: &Kind, path: &str, report: &mut Report) {
     );
 }
 
-fn not_supported(node: &Node, later: &Later, path: &str, report: &mut Report) {
-    let message = format!("{} not supported by this version", later.what);
-    report.error("not-supported", &node.place(path), message, later.instead);
-}
-
 /// A kind in words.
 fn expected(kind: &Kind) -> String {
     match kind {
@@ -268,7 +258,7 @@ fn expected(kind: &Kind) -> String {
             max,
             above: false,
         } => format!("a number from {min} to {max}"),
-        Kind::Bool | Kind::Off(_) => "true or false".into(),
+        Kind::Bool => "true or false".into(),
         Kind::Null => "null".into(),
         Kind::Words(words) => quoted(&words.iter().map(|word| word.word).collect::<Vec<_>>(), "or"),
         Kind::List { .. } => "a list".into(),

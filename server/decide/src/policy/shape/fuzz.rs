@@ -170,7 +170,6 @@ impl Author {
                 })
             }
             Kind::Bool => json!(self.dice.once_in(2)),
-            Kind::Off(_) => json!(false),
             Kind::Null => Value::Null,
             Kind::Words(words) => json!(self.dice.pick(words).word),
             Kind::List { of, min } => {

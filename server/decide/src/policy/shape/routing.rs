@@ -3,7 +3,6 @@
 use super::canary::CANARY;
 use super::difficulty::{DIFFICULTY_FIELD, STRONG_WEAK};
 use super::health::HEALTH;
-use super::later::SEMANTIC;
 use super::llm::LLM;
 use super::models::{ALIASES, MODELS};
 use super::plan::PLAN_OR_SINGLE;
@@ -199,8 +198,34 @@ pub(in crate::policy) static CACHE: Object = object(
         ),
         optional(
             "semantic",
-            "Decisions kept for requests that mean the same.",
+            "What a language model said, kept for requests that ask for the same in other words.",
             Kind::Object(&SEMANTIC),
+        ),
+    ],
+);
+
+pub(in crate::policy) static SEMANTIC: Object = object(
+    "semantic",
+    "What a language model said, kept for requests that ask for the same in other words.",
+    &[
+        defaults("enabled", "Whether it is used.", Kind::Bool, "false"),
+        defaults(
+            "margin",
+            "Least distance between the two most probable routes of an answer that is kept.",
+            SHARE,
+            "0.3",
+        ),
+        defaults(
+            "audit",
+            "Share of the reused answers after which the model is asked all the same, to see whether it agrees.",
+            SHARE,
+            "0.05",
+        ),
+        defaults(
+            "budget",
+            "Share of wrong ones among the audited past which no answer is reused any more.",
+            SHARE,
+            "0.01",
         ),
     ],
 );

@@ -56,10 +56,7 @@ fn define(object: &'static Object, definitions: &mut Map<String, Value>) {
 
 fn described(field: &Field, definitions: &mut Map<String, Value>) -> Value {
     let mut schema = schema_of(&field.kind, definitions);
-    schema["description"] = json!(match later_of(&field.kind) {
-        Some(what) => format!("{} ({what} not supported by this version.)", field.doc),
-        None => field.doc.into(),
-    });
+    schema["description"] = field.doc.into();
     if let Some(default) = field
         .default
         .and_then(|text| serde_json::from_str::<Value>(text).ok())
@@ -67,15 +64,6 @@ fn described(field: &Field, definitions: &mut Map<String, Value>) -> Value {
         schema["default"] = default;
     }
     schema
-}
-
-/// What of a value is not there yet.
-fn later_of(kind: &Kind) -> Option<&'static str> {
-    match kind {
-        Kind::Off(later) => Some(later.what),
-        Kind::Either(kinds) => kinds.iter().find_map(later_of),
-        _ => None,
-    }
 }
 
 fn schema_of(kind: &Kind, definitions: &mut Map<String, Value>) -> Value {
@@ -96,7 +84,6 @@ fn schema_of(kind: &Kind, definitions: &mut Map<String, Value>) -> Value {
             above: false,
         } => json!({"type": "number", "minimum": min, "maximum": max}),
         Kind::Bool => json!({"type": "boolean"}),
-        Kind::Off(_) => json!({"const": false}),
         Kind::Null => json!({"type": "null"}),
         Kind::Words(words) => {
             let one = |word: &super::Word| json!({"const": word.word, "description": word.doc});
