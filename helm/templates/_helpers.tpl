@@ -55,16 +55,14 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end }}
 
 {{- /*
-A probe of a service name of grpc.health.v1. The kubelet's own gRPC probe speaks no TLS: there, readiness is asked by the
-server's own `healthcheck`, and that the process lives is seen by its port.
+A probe: a service name of grpc.health.v1, asked by the kubelet. It speaks no TLS: there, the listener for metrics is asked,
+whose answers are the same.
 */}}
 {{- define "signalbox.probe" -}}
 {{- if not .root.Values.tls.existingSecret -}}
 grpc: {port: {{ int .root.Values.ports.grpc }}, service: {{ .service }}}
-{{- else if eq .service "liveness" -}}
-tcpSocket: {port: grpc}
 {{- else -}}
-exec: {command: [signalbox, healthcheck, --config, /etc/signalbox/config/signalbox.yaml]}
+httpGet: {port: metrics, path: {{ if eq .service "liveness" }}/livez{{ else }}/readyz{{ end }}}
 {{- end }}
 timeoutSeconds: {{ .root.Values.probes.timeoutSeconds }}
 {{- end }}
