@@ -91,7 +91,7 @@ if have helm-unittest; then
 fi
 
 if [ -n "$python" ]; then
-    if [ -x "$bin/signalbox" ] && [ -x "$bin/signalboxctl" ]; then
+    if [ -n "$bin" ]; then
         step "rehearsal with the real binaries"
         python3 "$chart/rehearse.py" --bin "$bin" --out "$work" "${rendered[@]}"
     else

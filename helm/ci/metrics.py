@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Holds alerts and dashboard to the metrics that the server has: `metrics.py RENDERED README TESTS OUT`.
 
-Every metric and label that they name is in README's table, and every alert is in the tests. Writes into OUT, for promtool:
-`rules.yaml`, the rules as they were rendered, and `dashboard.yaml`, the dashboard's expressions as rules.
+Every metric and label that they name is in README's table, every alert is in the tests, and every value of a label is one
+that a server shows, where OUT has such a page, `metrics.txt`. Writes into OUT, for promtool: `rules.yaml`, the rules as they
+were rendered, and `dashboard.yaml`, the dashboard's expressions as rules.
 """
 import json
 import re
@@ -42,6 +43,16 @@ def problems_of(where, expr, series):
         yield from (f"{where}: groups by `{label}`, which no metric in it has" for label in grouped - named)
 
 
+def unseen(where, expr, page):
+    """Selectors of an expression by values of labels that no series of a server's page has."""
+    for name, matchers in USE.findall(expr):
+        for label, operator, value in re.findall(r'(\w+)\s*(=~|!=|=)\s*"([^"]*)"', matchers):
+            values = set(re.findall(rf'^{name}\{{[^}}]*\b{label}="([^"]*)"', page, re.M))
+            for wanted in value.split("|") if operator == "=~" else [value]:
+                if label not in ADDED and wanted not in values:
+                    yield f"{where}: no series of `{name}` has {label}=\"{wanted}\""
+
+
 def panels(dashboard):
     """Titles and expressions of a dashboard."""
     for panel in dashboard["panels"]:
@@ -62,13 +73,16 @@ def main():
     alerts = {rule.get("alert", rule.get("record")): rule["expr"] for rule in rules["groups"][0]["rules"]}
     series = table(readme.read_text())
     problems = [found for name, expr in [*alerts.items(), *shown] for found in problems_of(name, expr, series)]
+    page = out / "metrics.txt"
+    if page.exists():
+        problems += [found for name, expr in [*alerts.items(), *shown] for found in unseen(name, expr, page.read_text())]
     tested = tests.read_text()
     problems += [f"{name}: no test fires it" for name in alerts if tested.count(f"alertname: {name}\n") < 1 and ":" not in name]
     (out / "rules.yaml").write_text(yaml.safe_dump(rules))
     queries = [expr.replace("$__rate_interval", "5m") for _, expr in shown if "label_values" not in expr]
     checked = [{"record": f"dashboard:expr{number}", "expr": expr} for number, expr in enumerate(queries)]
     (out / "dashboard.yaml").write_text(yaml.safe_dump({"groups": [{"name": "dashboard", "rules": checked}]}))
-    print("\n".join(problems) or f"{len(alerts)} rules and {len(shown)} queries of the dashboard name only metrics in README")
+    print("\n".join(problems) or f"{len(alerts)} rules and {len(shown)} queries of the dashboard name only what the server has")
     return 1 if problems else 0
 
 
