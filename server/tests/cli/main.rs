@@ -145,7 +145,10 @@ fn sigint_stops_and_a_second_signal_does_not_wait_for_the_drain() {
     server.signal("-INT");
     std::thread::sleep(Duration::from_millis(200));
     let metrics = server.metrics();
-    assert!(metrics.contains("\nsignalbox_build_info{"), "answered while it drains: {metrics}");
+    assert!(
+        metrics.contains("\nsignalbox_build_info{"),
+        "answered while it drains: {metrics}"
+    );
     server.signal("-INT");
     let (code, _, err) = server.end();
     assert_eq!(code, Some(1), "{err}");

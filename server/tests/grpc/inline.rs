@@ -74,7 +74,11 @@ async fn a_language_model_is_asked_about_the_routes_that_the_request_brings() {
     ] {
         let decision = client.route(with(prompt, routes)).await.unwrap();
         assert_eq!(
-            (decision.route.as_str(), decision.model_id.as_str(), decision.source()),
+            (
+                decision.route.as_str(),
+                decision.model_id.as_str(),
+                decision.source()
+            ),
             (route, model_id, DecisionSource::Llm),
             "by its second route: {decision:?}"
         );
