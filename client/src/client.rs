@@ -14,7 +14,7 @@ use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
 
-use crate::{error::Error, retry::Backoff};
+use crate::{error::Error, retry::Backoff, tls::Tls};
 
 /// The longest answer that is read. Explaining a policy with thousands of models passes tonic's 4 MiB.
 const MAX_ANSWER_BYTES: usize = 32 << 20;
@@ -30,6 +30,8 @@ pub struct Options {
     pub retries: u32,
     /// Sent as `authorization: Bearer …`. Administrative calls need it. Default: none.
     pub bearer_token: Option<String>,
+    /// How the server is known and the client shows itself, where the endpoint is `https://`.
+    pub tls: Tls,
 }
 
 impl Default for Options {
@@ -38,6 +40,7 @@ impl Default for Options {
             deadline: Duration::from_secs(10),
             retries: 3,
             bearer_token: None,
+            tls: Tls::default(),
         }
     }
 }
@@ -48,6 +51,7 @@ impl fmt::Debug for Options {
             .field("deadline", &self.deadline)
             .field("retries", &self.retries)
             .field("bearer_token", &self.bearer_token.as_ref().map(|_| "hidden"))
+            .field("tls", &self.tls)
             .finish()
     }
 }
@@ -92,27 +96,24 @@ impl Client {
     /// As [`Client::connect`], with `options`.
     ///
     /// # Errors
-    /// [`Error::Options`] if `endpoint` is no URL, or the token cannot stand in a header.
+    /// [`Error::Options`] if `endpoint` is no URL, the token cannot stand in a header, or the certificates are unusable.
     pub fn connect_with(endpoint: impl Into<String>, options: Options) -> Result<Self, Error> {
         let mut endpoint: String = endpoint.into();
         if !endpoint.contains("://") {
             endpoint.insert_str(0, "http://");
         }
-        if !endpoint.starts_with("http://") {
-            let message =
-                format!("endpoint `{endpoint}`: only `http://` is supported; put a TLS proxy beside it");
-            return Err(Error::Options(message));
-        }
         let transport = Endpoint::from_shared(endpoint.clone())
             .ok()
+            .filter(|transport| matches!(transport.uri().scheme_str(), Some("http" | "https")))
             .filter(|transport| transport.uri().authority().is_some_and(|a| !a.host().is_empty()))
             .ok_or_else(|| {
                 Error::Options(format!(
-                    "endpoint `{endpoint}`: not a URL; write it as http://host:port"
+                    "endpoint `{endpoint}`: not a URL; write it as http://host:port or https://host:port"
                 ))
             })?
             .connect_timeout(CONNECT_TIMEOUT)
             .http2_keep_alive_interval(Duration::from_secs(30));
+        let transport = options.tls.on(transport, &endpoint)?;
         let authorization = options.bearer_token.as_deref().map(bearer).transpose()?;
         Ok(Self {
             channel: transport.connect_lazy(),

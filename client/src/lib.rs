@@ -30,8 +30,10 @@
 mod client;
 mod error;
 mod retry;
+mod tls;
 
 pub use client::{Client, Health, Options};
 pub use error::{Error, FieldViolation, Rejection};
 pub use signalbox_api::{codes, v1};
+pub use tls::Tls;
 pub use tonic::Code;

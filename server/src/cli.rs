@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::{self, Config, Inputs, RawConfig, Setting};
 
+pub mod audit;
 mod cost_quality;
 pub mod eval;
 pub mod healthcheck;
@@ -47,6 +48,11 @@ enum Command {
     Eval(eval::EvalArgs),
     /// Ask the server at the configured address whether it is ready; exit code 0 if it is
     Healthcheck(SettingArgs),
+    /// Describe the audit log
+    Audit {
+        #[command(subcommand)]
+        command: audit::AuditCommand,
+    },
     /// Print all settings in force, and where each comes from
     Config(SettingArgs),
 }
@@ -109,6 +115,7 @@ impl SettingArgs {
 /// Reads the arguments, does what they say, and reports what went wrong.
 pub fn run() -> ExitCode {
     let Cli { command, settings } = Cli::parse();
+    crate::serve::tls::install_provider();
     let done = match command {
         None => serve::run(settings),
         Some(Command::Serve(settings)) => serve::run(settings),
@@ -116,6 +123,7 @@ pub fn run() -> ExitCode {
         Some(Command::Route(args)) => route::run(args),
         Some(Command::Eval(args)) => eval::run(args),
         Some(Command::Healthcheck(settings)) => healthcheck::run(settings),
+        Some(Command::Audit { command }) => audit::run(command),
         Some(Command::Config(settings)) => show(settings),
     };
     done.unwrap_or_else(|error| {

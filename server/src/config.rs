@@ -11,12 +11,17 @@ use std::time::Duration;
 
 pub use layers::{FILE_VARIABLE, Inputs, Origin, Problem};
 pub use llm::{EngineConfig, LlmConfig};
+pub use security::AdminConfig;
 pub use settings::{Kind, SETTINGS, Setting};
 
 use layers::Values;
 
+use crate::audit::AuditConfig;
+use crate::serve::tls::TlsFiles;
+
 mod layers;
 mod llm;
+mod security;
 pub mod settings;
 
 /// What was written, and where.
@@ -26,7 +31,7 @@ pub struct RawConfig {
 }
 
 /// Checked settings.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     /// Where gRPC listens.
     pub listen: SocketAddr,
@@ -44,12 +49,18 @@ pub struct Config {
     pub reload: ReloadConfig,
     /// Limits of the transport.
     pub limits: LimitsConfig,
+    /// Where the certificates are; `None` is no encryption.
+    pub tls: Option<TlsFiles>,
+    /// Who may make administrative calls.
+    pub admin: AdminConfig,
     /// How long to serve on after the signal to stop.
     pub drain: Duration,
     /// The longest wait for calls in flight after that.
     pub stop_deadline: Duration,
     /// The language model.
     pub llm: LlmConfig,
+    /// The audit log; `None` is none.
+    pub audit: Option<AuditConfig>,
     /// Logging.
     pub log: LogConfig,
 }
@@ -85,6 +96,14 @@ pub struct LimitsConfig {
     pub max_concurrent_streams: u32,
     /// Between two pings on a connection.
     pub keepalive: Duration,
+    /// Most bytes of a call's headers.
+    pub header_bytes: u32,
+    /// Most connections at once.
+    pub connections: usize,
+    /// When a connection is asked to end.
+    pub connection_age: Option<Duration>,
+    /// For a connection to finish its handshake.
+    pub handshake: Duration,
 }
 
 /// Logging.
@@ -182,10 +201,18 @@ impl Checker<'_> {
                 max_concurrent_streams: u32::try_from(self.integer("limits.max_concurrent_streams"))
                     .unwrap_or(u32::MAX),
                 keepalive: self.milliseconds("limits.keepalive_ms"),
+                header_bytes: u32::try_from(self.integer("limits.header_bytes")).unwrap_or(u32::MAX),
+                connections: self.size("limits.connections"),
+                connection_age: Some(self.milliseconds("limits.connection_age_ms"))
+                    .filter(|age| !age.is_zero()),
+                handshake: self.milliseconds("tls.handshake_ms"),
             },
+            tls: security::tls(self),
+            admin: security::admin(self),
             drain: self.milliseconds("drain_ms"),
             stop_deadline: self.milliseconds("stop_deadline_ms"),
             llm: llm::llm(self),
+            audit: self.audit(),
             log: LogConfig {
                 level: self.one_of("log.level"),
                 json: self.one_of("log.format") == "json",
@@ -193,6 +220,19 @@ impl Checker<'_> {
         };
         self.together(&config);
         config
+    }
+
+    fn audit(&mut self) -> Option<AuditConfig> {
+        let path = self.text("audit.path").map(PathBuf::from);
+        let (sample, max_bytes) = (self.share("audit.sample"), self.integer("audit.max_bytes"));
+        let (files, queue) = (self.size("audit.files"), self.size("audit.queue"));
+        Some(AuditConfig {
+            path: path?,
+            sample,
+            max_bytes,
+            files,
+            queue,
+        })
     }
 
     /// What is wrong with values that are right by themselves.
@@ -266,6 +306,17 @@ impl Checker<'_> {
                     format!("`{value}` is not a whole number from {min} to {max}"),
                 );
                 *min
+            }
+        }
+    }
+
+    fn share(&mut self, key: &str) -> f64 {
+        let value = self.text(key).unwrap_or_default().to_owned();
+        match value.parse() {
+            Ok(share) if (0.0..=1.0).contains(&share) => share,
+            _ => {
+                self.problem(key, format!("`{value}` is not a number from 0 to 1"));
+                0.0
             }
         }
     }

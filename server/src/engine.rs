@@ -10,14 +10,15 @@ pub mod ring;
 pub mod sessions;
 mod settle;
 pub mod shadow;
+mod terms;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
-use signalbox_decide::candidates::estimate;
-use signalbox_decide::{Answer, Decision, Evidence, Held, Query};
+use signalbox_decide::{Answer, Decision, Evidence, Query};
 use uuid::Uuid;
 
+use crate::audit::{Audit, Denied, Entry};
 use crate::conversation::Conversation;
 use crate::engine::cache::{Cached, DecisionCache};
 use crate::engine::inline::InlineRoutes;
@@ -30,76 +31,7 @@ use crate::store::{Policies, Snapshot, Store};
 
 pub use error::EngineError;
 pub use settle::{Asking, Live, Outcomes, ProbeRun, Settled, settle, settle_asking};
-
-/// A request, checked and split into what the ladder reads and the text that only probes read.
-#[derive(Clone, Debug, Default)]
-pub struct Asked {
-    /// The facts.
-    pub query: Query,
-    /// The text.
-    pub conversation: Conversation,
-    /// How to use the cache.
-    pub cache: CacheMode,
-    /// Least policy version that may answer; 0 accepts any.
-    pub min_policy_version: u64,
-    /// The only policy that may answer; empty accepts any.
-    pub policy_checksum: String,
-    /// When the caller gives up; a language model is waited for no longer.
-    pub deadline: Option<Instant>,
-}
-
-/// How a request uses the cache.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum CacheMode {
-    /// Read and write.
-    #[default]
-    Use,
-    /// Neither.
-    Bypass,
-    /// Decide anew and write.
-    Refresh,
-}
-
-/// What the cache did for a decision.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CacheStatus {
-    /// A higher rung decided, or the policy has the cache off.
-    NotAsked,
-    /// Looked up or refreshed, decided anew.
-    Miss,
-    /// The stored decision of an equal request.
-    ExactHit,
-    /// What a language model said to a request that asks for the same.
-    SemanticHit,
-    /// The request kept the cache out.
-    Bypass,
-}
-
-/// A decision with everything needed to answer with it.
-#[derive(Clone, Debug)]
-pub struct Decided {
-    /// UUIDv7.
-    pub id: Uuid,
-    /// The policy that decided.
-    pub snapshot: Arc<Snapshot>,
-    /// The decision; its indexes point into the snapshot's policy.
-    pub decision: Arc<Decision>,
-    /// What the cache did.
-    pub cache: CacheStatus,
-    /// Where the conversation was that the request belongs to; not asked where that did not matter.
-    pub before: Answer<Option<Held>>,
-}
-
-impl Decided {
-    /// What the chosen model and the policy's first default model would cost for this request, in USD, where both state a
-    /// price. Of a plan only the first model counts.
-    pub fn costs(&self) -> Option<(f64, f64)> {
-        let (policy, chosen) = (&self.snapshot.policy, &self.decision.estimate);
-        let usual = &policy.models[*policy.default.first()?];
-        let usual = estimate(usual, chosen.input_tokens, chosen.output_tokens);
-        Some((chosen.cost_usd?, usual.cost_usd?))
-    }
-}
+pub use terms::{Asked, CacheMode, CacheStatus, Decided};
 
 /// The engine: shared by every connection.
 #[derive(Debug)]
@@ -112,7 +44,7 @@ pub struct Engine {
     sessions: Sessions,
     shadows: Shadows,
     llm: Option<Llm>,
-    near: Arc<Near>,
+    audit: Option<Audit>,
 }
 
 impl Engine {
@@ -127,7 +59,7 @@ impl Engine {
             sessions: Sessions::default(),
             shadows: Shadows::default(),
             llm: None,
-            near: Arc::default(),
+            audit: None,
         }
     }
 
@@ -155,18 +87,18 @@ impl Engine {
         }
     }
 
-    /// The same with a store for what a language model says.
+    /// The same with a log of decisions.
     #[must_use]
-    pub fn with_near(self, near: Near) -> Self {
+    pub fn with_audit(self, audit: Audit) -> Self {
         Engine {
-            near: Arc::new(near),
+            audit: Some(audit),
             ..self
         }
     }
 
-    /// What a language model said, kept for requests that ask for the same.
-    pub fn near(&self) -> &Near {
-        &self.near
+    /// The log of decisions, if there is one.
+    pub fn audit(&self) -> Option<&Audit> {
+        self.audit.as_ref()
     }
 
     /// The language model, if there is one.
@@ -274,6 +206,19 @@ impl Engine {
             Ok(decision) => decision,
             Err(refused) => {
                 self.compare(id, &snapshot, None, &asked.query, &evidence, asked.conversation);
+                if let Some(audit) = &self.audit {
+                    let denied = Denied {
+                        id,
+                        time: SystemTime::now(),
+                        query: asked.query,
+                        evidence,
+                        refused: refused.clone(),
+                    };
+                    audit.offer(Entry {
+                        snapshot,
+                        decided: Err(denied),
+                    });
+                }
                 return Err(refused.into());
             }
         };
@@ -304,7 +249,7 @@ impl Engine {
             query, conversation, ..
         } = asked;
         self.compare(id, &snapshot, Some(&decision), &query, &evidence, conversation);
-        self.ring.push(Record {
+        let record = Arc::new(Record {
             id,
             tenant: snapshot.info.tenant.clone(),
             policy: Arc::downgrade(&snapshot.policy),
@@ -315,6 +260,13 @@ impl Engine {
             decision: decision.clone(),
             time: SystemTime::now(),
         });
+        if let Some(audit) = &self.audit {
+            audit.offer(Entry {
+                snapshot: snapshot.clone(),
+                decided: Ok((record.clone(), cache)),
+            });
+        }
+        self.ring.push(record);
         Ok(Decided {
             id,
             snapshot,

@@ -59,7 +59,7 @@ impl Grpc {
         let took = start.elapsed();
         metrics::decision(
             decided.decision.source.as_str(),
-            to_proto::cache_word(decided.cache),
+            decided.cache.as_str(),
             took.as_secs_f64(),
         );
         if let Some((usd, default_usd)) = decided.costs() {
@@ -133,7 +133,7 @@ impl RouterService for Grpc {
         request: Request<v1::ExplainRequest>,
     ) -> Result<Response<v1::ExplainResponse>, Status> {
         if explain::is_administrative(request.get_ref()) {
-            self.access.administrative(request.metadata())?;
+            self.access.administrative(&request)?;
         }
         let deadline = deadline_of(&request);
         explain::explain(self, request.into_inner(), deadline)
@@ -145,7 +145,7 @@ impl RouterService for Grpc {
         &self,
         request: Request<v1::ReloadPolicyRequest>,
     ) -> Result<Response<v1::ReloadPolicyResponse>, Status> {
-        self.access.administrative(request.metadata())?;
+        self.access.administrative(&request)?;
         admin::reload(self, request.into_inner()).await.map(Response::new)
     }
 
@@ -154,7 +154,7 @@ impl RouterService for Grpc {
         request: Request<v1::GetPolicyRequest>,
     ) -> Result<Response<v1::GetPolicyResponse>, Status> {
         if !request.get_ref().tenant.is_empty() {
-            self.access.administrative(request.metadata())?;
+            self.access.administrative(&request)?;
         }
         admin::get(self, &request.get_ref().tenant).map(Response::new)
     }

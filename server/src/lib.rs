@@ -4,6 +4,7 @@
 //! an [`engine::Asked`]) → [`engine`] (policy snapshot, ask-and-answer loop) → `signalbox_decide` (done, or ask this) → a
 //! probe ([`engine::cache`], [`store::Snapshot::scores`], [`llm`], [`health`]) → `grpc::to_proto`.
 
+pub mod audit;
 pub mod cli;
 pub mod config;
 pub mod conversation;

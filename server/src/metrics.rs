@@ -5,6 +5,7 @@
 //! [`exporter::install`], and where metrics are off, every function does nothing.
 
 pub mod exporter;
+mod labels;
 pub mod table;
 
 use std::sync::OnceLock;
@@ -79,6 +80,34 @@ pub fn panic() {
     }
 }
 
+/// Counts a connection by what became of it.
+pub fn connection(result: &'static str) {
+    if let Some(series) = SERIES.get() {
+        series.connection.with(&[result], Counter::increment_one);
+    }
+}
+
+/// Changes the number of open connections.
+pub fn connections(change: f64) {
+    if let Some(series) = SERIES.get() {
+        series.connections.with(&[], |gauge| gauge.increment(change));
+    }
+}
+
+/// Counts an attempt to take over a changed `certificate` or `tokens`.
+pub fn credentials(what: &'static str, result: &'static str) {
+    if let Some(series) = SERIES.get() {
+        series.credentials.with(&[what, result], Counter::increment_one);
+    }
+}
+
+/// Counts lines of the audit log: `written`, `dropped` or `failed`.
+pub fn audit(result: &'static str, lines: u64) {
+    if let Some(series) = SERIES.get() {
+        series.audit.with(&[result], |counter| counter.increment(lines));
+    }
+}
+
 /// Counts an attempt to load a policy: `applied`, `invalid`, `tests_failed`, `unreadable` or `conflict`.
 pub fn reload(result: &'static str) {
     if let Some(series) = SERIES.get() {
@@ -136,6 +165,10 @@ struct Series {
     rpcs: Family<Counter>,
     rpc_duration: Family<Histogram>,
     panics: Family<Counter>,
+    connections: Family<Gauge>,
+    connection: Family<Counter>,
+    credentials: Family<Counter>,
+    audit: Family<Counter>,
     reloads: Family<Counter>,
     reload_successful: Family<Gauge>,
     policy_version: Family<Gauge>,
@@ -182,6 +215,10 @@ impl Series {
             rpcs: Family::new("signalbox_rpcs_total", counter),
             rpc_duration: Family::new("signalbox_rpc_duration_seconds", histogram),
             panics: Family::new("signalbox_panics_total", counter),
+            connections: Family::new("signalbox_connections", gauge),
+            connection: Family::new("signalbox_connections_total", counter),
+            credentials: Family::new("signalbox_credential_reloads_total", counter),
+            audit: Family::new("signalbox_audit_lines_total", counter),
             reloads: Family::new("signalbox_policy_reloads_total", counter),
             reload_successful: Family::new("signalbox_policy_reload_successful", gauge),
             policy_version: Family::new("signalbox_policy_version", gauge),

@@ -3,7 +3,7 @@
 //!
 //! It starts NOT_SERVING and becomes SERVING by itself once a policy is loaded and a warm-up decision was made. At the end
 //! it says NOT_SERVING, serves on through the drain, then closes the listener, lets calls in flight finish, and gives up
-//! waiting at the stop deadline. Limits of the transport are in [`Settings`]; TLS is not here.
+//! waiting at the stop deadline. Limits of the transport are in [`Settings`].
 
 use std::future::Future;
 use std::io;
@@ -19,17 +19,25 @@ use tokio::sync::{oneshot, watch};
 use tonic::service::Routes;
 use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::HealthService;
+use tower::Layer as _;
 
 use crate::engine::Engine;
 use crate::grpc::Grpc;
-use crate::grpc::access::Access;
+use crate::grpc::access::{Access, Admin};
+use crate::serve::connections::Connections;
 use crate::serve::edge::EdgeLayer;
 use crate::serve::health::Health;
+use crate::serve::tls::Tls;
 use crate::watcher::PolicySource;
 
+pub use incoming::Peer;
+
+mod connections;
+pub mod credentials;
 pub mod edge;
 mod health;
 mod incoming;
+pub mod tls;
 
 /// How the server listens and ends.
 #[derive(Clone, Debug)]
@@ -48,6 +56,18 @@ pub struct Settings {
     pub max_concurrent_streams: u32,
     /// Between HTTP/2 pings on a connection; a peer that does not answer within 20 s is dropped. Default: 30 s.
     pub keepalive: Duration,
+    /// Most bytes of a call's headers. Default: 16 KiB.
+    pub max_header_bytes: u32,
+    /// Most connections at once; further ones are closed. Default: 10,000.
+    pub max_connections: usize,
+    /// When a connection is asked to end, give or take a tenth. Default: never.
+    pub connection_age: Option<Duration>,
+    /// For a connection to finish its handshake, or without TLS to say anything. Default: 10 s.
+    pub handshake: Duration,
+    /// The certificates. Default: none, connections are not encrypted.
+    pub tls: Option<Arc<Tls>>,
+    /// Who may make administrative calls. Default: everybody who reaches a listener bound to loopback.
+    pub admin: Admin,
 }
 
 impl Default for Settings {
@@ -60,6 +80,12 @@ impl Default for Settings {
             allow_push: true,
             max_concurrent_streams: 1000,
             keepalive: Duration::from_secs(30),
+            max_header_bytes: 16 << 10,
+            max_connections: 10_000,
+            connection_age: None,
+            handshake: Duration::from_secs(10),
+            tls: None,
+            admin: Admin::default(),
         }
     }
 }
@@ -78,9 +104,6 @@ pub enum ServeError {
     /// The descriptors of the API cannot be served, which only a broken build does.
     #[error("reflection: {0}")]
     Reflection(#[from] tonic_reflection::server::Error),
-    /// The transport failed.
-    #[error("serve: {0}")]
-    Transport(#[from] tonic::transport::Error),
 }
 
 /// A server that listens and does not answer yet.
@@ -130,7 +153,7 @@ impl Bound {
     /// Serves until `shutdown` resolves, then drains and stops. Dropping the future stops at once.
     ///
     /// # Errors
-    /// When the descriptors or the transport fail.
+    /// When the descriptors cannot be served.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
         let routes = self.routes()?;
         let Bound {
@@ -141,45 +164,44 @@ impl Bound {
             ready,
             ..
         } = self;
-        let server = tonic::transport::Server::builder()
-            .max_concurrent_streams(settings.max_concurrent_streams)
-            .http2_keepalive_interval(Some(settings.keepalive))
-            .layer(EdgeLayer::new(settings.max_message_bytes));
+        let service = EdgeLayer::new(settings.max_message_bytes).layer(routes);
         let (stop, stopped) = oneshot::channel::<()>();
         let signal = async {
             // A dropped sender stops as well.
             let _ = stopped.await;
         };
-        let serving = server.serve_with_incoming_shutdown(routes, incoming::accept(listener), signal);
+        let serving = Connections::grpc(&settings).serve(listener, service, signal);
         tokio::pin!(serving);
-        let ended = tokio::select! {
-            result = &mut serving => Some(result),
-            () = health.follow(&engine, &ready) => None,
-            () = health.follow_llm(&engine) => None,
-            () = shutdown => None,
-        };
-        if let Some(result) = ended {
-            return Ok(result?);
+        tokio::select! {
+            // Without the signal it goes on.
+            () = &mut serving => return Ok(()),
+            () = health.follow(&engine, &ready) => {}
+            () = health.follow_llm(&engine) => {}
+            () = shutdown => {}
         }
         ready.send_replace(false);
         health.not_serving().await;
         tracing::info!(drain = ?settings.drain, "stopping: not serving, draining");
         tokio::select! {
-            result = &mut serving => return Ok(result?),
+            () = &mut serving => return Ok(()),
             () = tokio::time::sleep(settings.drain) => {}
         }
         let _ = stop.send(());
-        match tokio::time::timeout(settings.stop_deadline, serving).await {
-            Ok(result) => result?,
-            Err(_) => {
-                tracing::warn!(deadline = ?settings.stop_deadline, "stopped with calls or watches still open")
-            }
+        if tokio::time::timeout(settings.stop_deadline, serving)
+            .await
+            .is_err()
+        {
+            tracing::warn!(deadline = ?settings.stop_deadline, "stopped with calls or watches still open");
         }
         Ok(())
     }
 
     fn routes(&self) -> Result<Routes, ServeError> {
-        let access = Access::new(self.grpc_addr, self.settings.allow_push);
+        let access = Access::new(
+            self.grpc_addr,
+            self.settings.admin.clone(),
+            self.settings.allow_push,
+        );
         let grpc = Grpc::new(self.engine.clone(), self.source.clone(), access);
         let service =
             RouterServiceServer::new(grpc).max_decoding_message_size(self.settings.max_message_bytes);

@@ -18,7 +18,7 @@ use signalbox_server::engine::Engine;
 use signalbox_server::engine::cache::{Bounds, DecisionCache};
 use signalbox_server::engine::ring::Ring;
 use signalbox_server::grpc::Grpc;
-use signalbox_server::grpc::access::Access;
+use signalbox_server::grpc::access::{Access, Admin};
 use signalbox_server::store::{Compiler, Policies, ReloadOptions};
 use signalbox_server::watcher::PolicySource;
 use tonic::{Code, Request};
@@ -45,7 +45,7 @@ fn service() -> Grpc {
     Grpc::new(
         engine,
         Arc::new(PolicySource::builtin()),
-        Access::new(loopback, true),
+        Access::new(loopback, Admin::default(), true),
     )
 }
 

@@ -168,12 +168,17 @@ fn the_tables_of_the_readme_are_those_of_the_code() {
 /// Editors read the committed file, so it must be what the binary prints.
 #[test]
 fn the_schema_in_the_repository_is_that_of_the_code() {
-    let file = root().join("server/policy.schema.json");
-    let committed = fs::read_to_string(file).unwrap_or_default();
-    let committed: Option<serde_json::Value> = serde_json::from_str(&committed).ok();
-    assert!(
-        committed == Some(signalbox_decide::policy::json_schema()),
-        "server/policy.schema.json is old; run `cargo run --release --locked --bin signalbox -- policy schema \
-         > server/policy.schema.json` at the root of the repository"
-    );
+    for (what, schema) in [
+        ("policy", signalbox_decide::policy::json_schema()),
+        ("audit", signalbox_server::audit::schema()),
+    ] {
+        let file = root().join(format!("server/{what}.schema.json"));
+        let committed = fs::read_to_string(file).unwrap_or_default();
+        let committed: Option<serde_json::Value> = serde_json::from_str(&committed).ok();
+        assert!(
+            committed == Some(schema),
+            "server/{what}.schema.json is old; run `cargo run --release --locked --bin signalbox -- {what} schema \
+             > server/{what}.schema.json` at the root of the repository"
+        );
+    }
 }

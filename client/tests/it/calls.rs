@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use signalbox_client::{Client, Code, Error, Health, Options, codes, v1};
+use signalbox_client::{Client, Code, Error, Health, Options, Tls, codes, v1};
 use tonic::Status;
 
 use crate::fake::{Fake, bad_request, nobody, unavailable};
@@ -13,7 +13,7 @@ fn with(endpoint: &str, deadline: Duration, retries: u32) -> Client {
         Options {
             deadline,
             retries,
-            bearer_token: None,
+            ..Options::default()
         },
     )
     .unwrap()
@@ -234,7 +234,7 @@ async fn the_token_is_sent_and_never_shown() {
 
 #[tokio::test]
 async fn a_bad_endpoint_or_token_is_found_before_anything_is_sent() {
-    for bad in ["", "http://", "ftp://x", "https://x:1", "http://a b"] {
+    for bad in ["", "http://", "ftp://x", "https://", "http://a b"] {
         assert!(matches!(Client::connect(bad), Err(Error::Options(_))), "{bad}");
     }
     let options = Options {
@@ -245,6 +245,21 @@ async fn a_bad_endpoint_or_token_is_found_before_anything_is_sent() {
         Client::connect_with("http://x:1", options),
         Err(Error::Options(_))
     ));
+    for (endpoint, ca) in [
+        ("http://x:1", "-----BEGIN"),
+        ("https://x:1", "-----BEGIN CERTIFICATE-----\nx"),
+    ] {
+        let tls = Tls {
+            ca: Some(ca.into()),
+            ..Tls::default()
+        };
+        let options = Options {
+            tls,
+            ..Options::default()
+        };
+        let error = Client::connect_with(endpoint, options).unwrap_err();
+        assert!(matches!(error, Error::Options(_)), "{error}");
+    }
 }
 
 #[tokio::test]

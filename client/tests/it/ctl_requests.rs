@@ -190,7 +190,11 @@ async fn an_outcome_reaches_the_server_with_a_key_of_its_own_unless_one_is_given
     let args = "outcome --decision 0190c0de-0000-7000-8000-000000000000 --model a/b --outcome rate-limited \
         --retry-after 30s --latency 1.5s --input-tokens 7 --output-tokens 9 --cost-usd 0.25 --quality 0.5 --tenant acme";
     let args: Vec<&str> = args.split_whitespace().collect();
-    let keyed: Vec<&str> = args.iter().copied().chain(["--key", "mine"]).collect();
+    let keyed: Vec<&str> = args
+        .iter()
+        .copied()
+        .chain(["--idempotency-key", "mine"])
+        .collect();
     for args in [&args, &keyed] {
         let output = ctl(&fake.endpoint, args, "").await;
         assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));

@@ -87,7 +87,7 @@ pub fn point(name: &str, value: &str) -> u64 {
 }
 
 /// Whether a point is below `share` × 2⁶⁴.
-pub(crate) fn is_inside(point: u64, share: f64) -> bool {
+pub fn is_inside(point: u64, share: f64) -> bool {
     // Scaling by a power of two is exact; a point is whole, so rounding the bound up changes nothing.
     let bound = (share * 2f64.powi(64)).ceil();
     u128::from(point) < bound as u128

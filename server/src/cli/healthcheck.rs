@@ -1,4 +1,5 @@
-//! `signalbox healthcheck`: asks the server on the configured address, for container probes that have no other program.
+//! `signalbox healthcheck`: asks the server on the configured address, for container probes that have no other program. Under
+//! TLS it would need a name and a certificate of its own; there it asks the listener for metrics.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::ExitCode;
@@ -17,17 +18,17 @@ const DEADLINE: Duration = Duration::from_secs(1);
 /// When a setting is wrong or the server cannot be reached.
 pub fn run(settings: SettingArgs) -> anyhow::Result<ExitCode> {
     let (config, _) = settings.load()?;
-    let endpoint = format!("http://{}", reachable(config.listen));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     let health = runtime.block_on(async {
-        let options = Options {
-            deadline: DEADLINE,
-            retries: 0,
-            ..Options::default()
-        };
-        Client::connect_with(&endpoint, options)?.health("").await
+        match (&config.tls, config.metrics) {
+            (None, _) => over_grpc(config.listen).await,
+            (Some(_), Some(metrics)) => over_http(metrics).await,
+            (Some(_), None) => anyhow::bail!(
+                "with `tls.cert` set, readiness is asked from the listener for metrics; set `metrics` to an address"
+            ),
+        }
     })?;
     let (word, code) = match health {
         Health::Serving => ("serving", ExitCode::SUCCESS),
@@ -36,6 +37,29 @@ pub fn run(settings: SettingArgs) -> anyhow::Result<ExitCode> {
     };
     print(&format!("{word}\n"))?;
     Ok(code)
+}
+
+async fn over_grpc(listen: SocketAddr) -> anyhow::Result<Health> {
+    let options = Options {
+        deadline: DEADLINE,
+        retries: 0,
+        ..Options::default()
+    };
+    let client = Client::connect_with(format!("http://{}", reachable(listen)), options)?;
+    Ok(client.health("").await?)
+}
+
+async fn over_http(metrics: SocketAddr) -> anyhow::Result<Health> {
+    let client = reqwest::Client::builder().no_proxy().timeout(DEADLINE).build()?;
+    let answer = client
+        .get(format!("http://{}/readyz", reachable(metrics)))
+        .send()
+        .await?;
+    Ok(match answer.status() {
+        reqwest::StatusCode::OK => Health::Serving,
+        reqwest::StatusCode::SERVICE_UNAVAILABLE => Health::NotServing,
+        _ => Health::Unknown,
+    })
 }
 
 /// A listener on all addresses is reached through loopback.

@@ -2,26 +2,34 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use signalbox_decide::Severity;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use crate::audit::Audit;
 use crate::cli::{SettingArgs, print};
-use crate::config::{Config, StoreConfig};
+use crate::config::{AdminConfig, Config, StoreConfig};
 use crate::engine::Engine;
 use crate::engine::bounded::{Bounds, fresh_secret};
 use crate::engine::cache::DecisionCache;
 use crate::engine::ring::Ring;
 use crate::engine::sessions::Sessions;
+use crate::grpc::access::{Admin, Tokens};
 use crate::llm;
 use crate::llm::Near;
 use crate::metrics::{self, exporter};
+use crate::serve::credentials::{self, Credentials};
+use crate::serve::tls::Tls;
 use crate::serve::{self, Settings};
 use crate::store::{Compiler, Policies, ReloadError, ReloadOptions, ReloadReport};
 use crate::watcher::{PolicySource, WatchOptions, Watcher};
 use crate::{logs, watcher};
+
+/// The longest wait at the end for the audit log.
+const FLUSH: Duration = Duration::from_secs(2);
 
 /// Serves until a signal to stop.
 ///
@@ -57,14 +65,17 @@ async fn serve(config: Config) -> anyhow::Result<ExitCode> {
     });
     let (policies, first) = (engine.policies().clone(), source.clone());
     let policy = tokio::task::spawn_blocking(move || load(&policies, &first)).await??;
-    let bound = serve::bind(transport(&config), engine.clone(), source.clone()).await?;
+    let settings = transport(&config)?;
+    let follow = credentials::follow(secrets(&settings), config.reload.poll, config.reload.debounce);
+    let bound = serve::bind(settings, engine.clone(), source.clone()).await?;
     let mut shown = "off".to_owned();
     let mut ready = bound.ready();
     let mut background = tokio::task::JoinSet::new();
+    background.spawn(follow);
     if let Some((address, exporter)) = counting {
-        let page = exporter.bind(address, engine.clone()).await?;
+        let page = exporter.bind(address, engine.clone(), bound.ready()).await?;
         shown = page.addr.to_string();
-        let page = page.run(stopped(stop.clone()));
+        let page = page.run(std::future::pending());
         background.spawn(async {
             if let Err(error) = page.await {
                 tracing::error!("{error}");
@@ -95,7 +106,10 @@ async fn serve(config: Config) -> anyhow::Result<ExitCode> {
             serving.await?;
         }
     }
-    // Metrics answer to the end of the drain; a scraper that holds its connection does not delay the exit.
+    if let Some(audit) = engine.audit() {
+        audit.flush(FLUSH);
+    }
+    // Metrics and probes are answered to the end of the drain; a scraper that holds its connection does not delay the exit.
     background.abort_all();
     Ok(ExitCode::SUCCESS)
 }
@@ -111,13 +125,17 @@ fn engine(config: &Config) -> anyhow::Result<Engine> {
     let cache = DecisionCache::new(bounds(config.cache), fresh_secret());
     let sessions = Sessions::new(bounds(config.sessions), fresh_secret());
     let near = Near::new(bounds(config.cache), fresh_secret());
-    Ok(Engine::new(policies, cache, ring)
+    let engine = Engine::new(policies, cache, ring)
         .with_sessions(sessions)
-        .with_near(near))
+        .with_near(near);
+    Ok(match &config.audit {
+        Some(audit) => engine.with_audit(Audit::start(audit.clone()).context("audit.path")?),
+        None => engine,
+    })
 }
 
-fn transport(config: &Config) -> Settings {
-    Settings {
+fn transport(config: &Config) -> anyhow::Result<Settings> {
+    Ok(Settings {
         listen: config.listen,
         max_message_bytes: config.limits.message_bytes,
         drain: config.drain,
@@ -125,7 +143,48 @@ fn transport(config: &Config) -> Settings {
         allow_push: config.reload.allow_push,
         max_concurrent_streams: config.limits.max_concurrent_streams,
         keepalive: config.limits.keepalive,
+        max_header_bytes: config.limits.header_bytes,
+        max_connections: config.limits.connections,
+        connection_age: config.limits.connection_age,
+        handshake: config.limits.handshake,
+        tls: config.tls.clone().map(Tls::load).transpose()?.map(Arc::new),
+        admin: admin(config)?,
+    })
+}
+
+fn admin(config: &Config) -> anyhow::Result<Admin> {
+    let AdminConfig {
+        tokens_file,
+        tokens_env,
+        client_names,
+    } = &config.admin;
+    let variable = |name: &String| {
+        std::env::var(name)
+            .with_context(|| format!("admin.tokens_env: the environment variable `{name}` is not set"))
+    };
+    let variable = tokens_env.as_ref().map(variable).transpose()?;
+    let mut tokens = None;
+    if tokens_file.is_some() || variable.is_some() {
+        tokens = Some(Arc::new(Tokens::load(tokens_file.clone(), variable.as_deref())?));
+        if config.tls.is_none() && !config.listen.ip().is_loopback() {
+            tracing::warn!("tokens travel unencrypted without `tls.cert`");
+        }
     }
+    Ok(Admin {
+        tokens,
+        client_names: client_names.clone(),
+    })
+}
+
+/// What is read again when its files change.
+fn secrets(settings: &Settings) -> Vec<Arc<dyn Credentials>> {
+    let tls = settings.tls.clone().map(|tls| tls as Arc<dyn Credentials>);
+    let tokens = settings
+        .admin
+        .tokens
+        .clone()
+        .map(|tokens| tokens as Arc<dyn Credentials>);
+    tls.into_iter().chain(tokens).collect()
 }
 
 /// Puts the first policies in force and gives the name of everyone's. There is none to fall back on: with any problem in

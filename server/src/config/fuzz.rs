@@ -41,6 +41,11 @@ fn value(setting: &'static Setting) -> BoxedStrategy<Written> {
             Just(right(String::new())).boxed(),
             Just(right(String::new())).boxed(),
         ),
+        // Nor certificates.
+        Kind::Text if setting.key.starts_with("tls.") || setting.key == "admin.client_names" => (
+            Just(right(String::new())).boxed(),
+            Just(right(String::new())).boxed(),
+        ),
         Kind::Bool if setting.key == "llm.required" => {
             (Just(right("false".into())).boxed(), wrong("perhaps"))
         }
@@ -60,6 +65,12 @@ fn value(setting: &'static Setting) -> BoxedStrategy<Written> {
                 prop_oneof![wrong(&outside), wrong("many"), wrong("-1")].boxed(),
             )
         }
+        Kind::Share => (
+            (0u32..=1000)
+                .prop_map(move |n| right((f64::from(n) / 1000.0).to_string()))
+                .boxed(),
+            prop_oneof![wrong("1.5"), wrong("-0.1"), wrong("NaN"), wrong("some")].boxed(),
+        ),
         Kind::Bool => (
             any::<bool>().prop_map(move |b| right(b.to_string())).boxed(),
             wrong("perhaps"),

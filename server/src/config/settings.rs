@@ -1,7 +1,11 @@
-//! Every setting: its key, kind, default and meaning. The command line, the checks, `signalbox config` and README's table
-//! are all made from this list.
+//! What a setting is: its key, kind, default and meaning. The command line, the checks, `signalbox config` and README's
+//! table are all made from the list of them.
 
 use std::fmt::Write as _;
+
+pub use list::SETTINGS;
+
+mod list;
 
 /// One setting.
 #[derive(Clone, Copy, Debug)]
@@ -32,6 +36,8 @@ pub enum Kind {
         /// The greatest.
         max: u64,
     },
+    /// A number from 0 to 1.
+    Share,
     /// `true` or `false`.
     Bool,
     /// One of a few words.
@@ -57,211 +63,6 @@ pub(super) fn variable(key: &str) -> String {
 
 /// What the environment variables of settings begin with.
 pub(super) const PREFIX: &str = "SIGNALBOX__";
-
-/// A day: longer waits are mistakes.
-const DAY_MS: u64 = 86_400_000;
-
-/// More than any machine has: larger counts are mistakes.
-const MANY: u64 = 1 << 40;
-
-/// All settings, in the order of the manual.
-pub const SETTINGS: &[Setting] = &[
-    Setting {
-        key: "listen",
-        kind: Kind::Address,
-        default: "127.0.0.1:50051",
-        doc: "Address and port for gRPC; port 0 takes a free one.",
-    },
-    Setting {
-        key: "metrics",
-        kind: Kind::AddressOrOff,
-        default: "127.0.0.1:9090",
-        doc: "Address and port for Prometheus, or `off`.",
-    },
-    Setting {
-        key: "policy",
-        kind: Kind::Text,
-        default: "",
-        doc: "The policy: a file, or a directory with `default.yaml` and a `NAME.yaml` for each tenant that has its own; without it, the built-in example.",
-    },
-    Setting {
-        key: "cache.max_entries",
-        kind: Kind::Integer { min: 0, max: MANY },
-        default: "100000",
-        doc: "Most decisions in the cache, and most answers of a language model beside them; 0 turns both off.",
-    },
-    Setting {
-        key: "cache.max_bytes",
-        kind: Kind::Integer { min: 0, max: MANY },
-        default: "67108864",
-        doc: "Most memory for the decisions in the cache, and as much again for the answers.",
-    },
-    Setting {
-        key: "sessions.max_entries",
-        kind: Kind::Integer { min: 0, max: MANY },
-        default: "100000",
-        doc: "Most conversations held at once, where a policy holds them; 0 holds none.",
-    },
-    Setting {
-        key: "sessions.max_bytes",
-        kind: Kind::Integer { min: 0, max: MANY },
-        default: "67108864",
-        doc: "Most memory for them.",
-    },
-    Setting {
-        key: "ring.size",
-        kind: Kind::Integer {
-            min: 0,
-            max: 1_000_000,
-        },
-        default: "1000",
-        doc: "Recent decisions kept, without text, to be explained by id and to measure what a new policy changes.",
-    },
-    Setting {
-        key: "reload.poll_ms",
-        kind: Kind::Integer { min: 10, max: DAY_MS },
-        default: "5000",
-        doc: "Milliseconds between two looks at the policy's content.",
-    },
-    Setting {
-        key: "reload.debounce_ms",
-        kind: Kind::Integer { min: 0, max: 60_000 },
-        default: "300",
-        doc: "Milliseconds that a changed policy must stay as it is before it is loaded.",
-    },
-    Setting {
-        key: "reload.max_bytes",
-        kind: Kind::Integer { min: 1, max: 1 << 30 },
-        default: "4194304",
-        doc: "Largest policy file that is read.",
-    },
-    Setting {
-        key: "reload.allow_push",
-        kind: Kind::Bool,
-        default: "true",
-        doc: "Whether `ReloadPolicy` may bring a policy along.",
-    },
-    Setting {
-        key: "limits.message_bytes",
-        kind: Kind::Integer {
-            min: 1024,
-            max: 1 << 30,
-        },
-        default: "4194304",
-        doc: "Largest request.",
-    },
-    Setting {
-        key: "limits.max_concurrent_streams",
-        kind: Kind::Integer {
-            min: 1,
-            max: u32::MAX as u64,
-        },
-        default: "1000",
-        doc: "Most calls at once on one connection.",
-    },
-    Setting {
-        key: "limits.keepalive_ms",
-        kind: Kind::Integer {
-            min: 1000,
-            max: DAY_MS,
-        },
-        default: "30000",
-        doc: "Milliseconds between two pings on a connection.",
-    },
-    Setting {
-        key: "drain_ms",
-        kind: Kind::Integer { min: 0, max: DAY_MS },
-        default: "0",
-        doc: "Milliseconds to serve on, not ready, after the signal to stop.",
-    },
-    Setting {
-        key: "stop_deadline_ms",
-        kind: Kind::Integer { min: 0, max: DAY_MS },
-        default: "10000",
-        doc: "Milliseconds to wait for calls in flight after that.",
-    },
-    Setting {
-        key: "log.level",
-        kind: Kind::Word(&["off", "error", "warn", "info", "debug", "trace"]),
-        default: "info",
-        doc: "How much Signalbox logs to stderr; `RUST_LOG`, where set, decides instead.",
-    },
-    Setting {
-        key: "log.format",
-        kind: Kind::Word(&["text", "json"]),
-        default: "text",
-        doc: "How it logs.",
-    },
-    Setting {
-        key: "llm.path",
-        kind: Kind::Text,
-        default: "",
-        doc: "A language model as second opinion, in this process: a directory, a GGUF file or `hf:org/name@revision`. Needs a build with `--features mistralrs`.",
-    },
-    Setting {
-        key: "llm.device",
-        kind: Kind::Word(&["cpu", "gpu"]),
-        default: "cpu",
-        doc: "Where that model runs; `gpu` needs a build with `cuda` or `metal`.",
-    },
-    Setting {
-        key: "llm.quantize",
-        kind: Kind::Text,
-        default: "",
-        doc: "Quantise its weights while they load: `q4k`, `q6k`, `q8_0`, …; not for GGUF files.",
-    },
-    Setting {
-        key: "llm.cache_bytes",
-        kind: Kind::Integer { min: 0, max: MANY },
-        default: "536870912",
-        doc: "Most memory for the attention state of what its prompts share.",
-    },
-    Setting {
-        key: "llm.remote.url",
-        kind: Kind::Text,
-        default: "",
-        doc: "A language model elsewhere instead: the address of an OpenAI-compatible endpoint, such as `http://vllm:8000/v1`. Proxies and redirects are not followed.",
-    },
-    Setting {
-        key: "llm.remote.model",
-        kind: Kind::Text,
-        default: "",
-        doc: "The model's name there.",
-    },
-    Setting {
-        key: "llm.remote.api_key_env",
-        kind: Kind::Text,
-        default: "",
-        doc: "The environment variable that holds the key for it.",
-    },
-    Setting {
-        key: "llm.required",
-        kind: Kind::Bool,
-        default: "false",
-        doc: "Whether to refuse to start while the language model does not answer; otherwise decisions are made without it.",
-    },
-    Setting {
-        key: "llm.queue",
-        kind: Kind::Integer { min: 1, max: 65_536 },
-        default: "64",
-        doc: "Most different questions to it at once; more are refused (`llm_overloaded`).",
-    },
-    Setting {
-        key: "llm.prompt_tokens",
-        kind: Kind::Integer {
-            min: 256,
-            max: 1 << 20,
-        },
-        default: "2048",
-        doc: "Most tokens of its prompt, routes included; older turns are left out first.",
-    },
-    Setting {
-        key: "llm.ascii",
-        kind: Kind::Bool,
-        default: "true",
-        doc: "Whether its prompt has text outside ASCII as `\\uXXXX`, as Arch-Router was trained.",
-    },
-];
 
 /// The settings as a Markdown table, as README has it.
 pub fn markdown() -> String {

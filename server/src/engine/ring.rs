@@ -48,11 +48,10 @@ impl Ring {
     }
 
     /// Adds a decision.
-    pub fn push(&self, record: Record) {
+    pub fn push(&self, record: Arc<Record>) {
         if self.capacity == 0 {
             return;
         }
-        let record = Arc::new(record);
         let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
         let evicted = if records.len() == self.capacity {
             records.pop_front()

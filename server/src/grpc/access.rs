@@ -1,27 +1,44 @@
-//! Who may make administrative calls. This version knows no credentials yet, so they are open on a listener that only
-//! this host can reach, and closed on every other.
+//! Who may make administrative calls: who brings a token, or a certificate with the name of an administrator. Where neither
+//! is set up they are open on a listener that only this host can reach, and closed on every other.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use signalbox_api::codes::reason;
-use tonic::metadata::MetadataMap;
-use tonic::{Code, Status};
+use tonic::{Code, Request, Status};
 
 use crate::grpc::status::Failure;
+use crate::serve::Peer;
+
+pub use tokens::{Tokens, TokensError};
+
+mod tokens;
+
+/// What an administrator shows.
+#[derive(Clone, Debug, Default)]
+pub struct Admin {
+    /// A bearer token.
+    pub tokens: Option<Arc<Tokens>>,
+    /// A name in the client's certificate.
+    pub client_names: Vec<String>,
+}
 
 /// What is open on a listener.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Access {
-    administrative: bool,
+    admin: Admin,
+    open: bool,
     push: bool,
 }
 
 impl Access {
     /// The rules for the address that the listener itself is bound to. The peer's address says nothing: behind a sidecar
-    /// or a port-forward every caller looks local.
-    pub fn new(listener: SocketAddr, allow_push: bool) -> Self {
+    /// or a port-forward every caller looks local. Credentials that are set up are asked for on loopback too.
+    pub fn new(listener: SocketAddr, admin: Admin, allow_push: bool) -> Self {
+        let set_up = admin.tokens.is_some() || !admin.client_names.is_empty();
         Access {
-            administrative: listener.ip().to_canonical().is_loopback(),
+            admin,
+            open: !set_up && listener.ip().to_canonical().is_loopback(),
             push: allow_push,
         }
     }
@@ -29,13 +46,33 @@ impl Access {
     /// Lets an administrative call pass.
     ///
     /// # Errors
-    /// `UNAUTHENTICATED` without credentials, `PERMISSION_DENIED` with any.
-    pub(crate) fn administrative(&self, metadata: &MetadataMap) -> Result<(), Status> {
-        if self.administrative {
+    /// `UNAUTHENTICATED` without credentials, `PERMISSION_DENIED` with wrong ones.
+    pub(crate) fn administrative<T>(&self, request: &Request<T>) -> Result<(), Status> {
+        if self.open {
             return Ok(());
         }
-        let advice = "this version accepts administrative calls only on a listener bound to loopback";
-        Err(if metadata.contains_key("authorization") {
+        let peer = request.extensions().get::<Peer>();
+        let known = |name: &String| self.admin.client_names.contains(name);
+        if peer.is_some_and(|peer| peer.0.iter().any(known)) {
+            return Ok(());
+        }
+        let authorization = request.metadata().get("authorization");
+        let token = authorization.and_then(|value| bearer(value.as_encoded_bytes()));
+        if let (Some(tokens), Some(token)) = (&self.admin.tokens, token)
+            && tokens.accept(token)
+        {
+            return Ok(());
+        }
+        let advice = match (&self.admin.tokens, self.admin.client_names.is_empty()) {
+            (Some(_), _) => "send one of the server's tokens as `authorization: Bearer …`",
+            (None, false) => "connect with a certificate whose name is in `admin.client_names`",
+            (None, true) => {
+                "set up `admin.tokens_file` or `admin.client_names`; without them such calls are open only on a listener \
+                 bound to loopback"
+            }
+        };
+        let named = peer.is_some() && !self.admin.client_names.is_empty();
+        Err(if authorization.is_some() || named {
             let message = format!("these credentials are not accepted: {advice}");
             Failure::new(Code::PermissionDenied, reason::CREDENTIALS_WRONG, message).status()
         } else {
@@ -58,31 +95,90 @@ impl Access {
     }
 }
 
+/// The token of an `authorization` header; the scheme's case does not matter.
+fn bearer(header: &[u8]) -> Option<&[u8]> {
+    let (scheme, token) = header.split_at_checked("Bearer ".len())?;
+    scheme
+        .eq_ignore_ascii_case(b"Bearer ")
+        .then(|| token.trim_ascii())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn code(listener: &str, authorization: Option<&str>) -> Option<Code> {
-        let mut metadata = MetadataMap::new();
+    fn code(listener: &str, admin: Admin, authorization: Option<&str>) -> Option<Code> {
+        let mut request = Request::new(());
         if let Some(value) = authorization {
-            metadata.insert("authorization", value.parse().unwrap());
+            request
+                .metadata_mut()
+                .insert("authorization", value.parse().unwrap());
         }
-        let access = Access::new(listener.parse().unwrap(), true);
-        access.administrative(&metadata).err().map(|status| status.code())
+        let access = Access::new(listener.parse().unwrap(), admin, true);
+        access.administrative(&request).err().map(|status| status.code())
     }
 
     #[test]
-    fn administrative_calls_pass_only_where_the_listener_is_bound_to_loopback() {
+    fn without_credentials_set_up_administrative_calls_pass_only_where_the_listener_is_bound_to_loopback() {
         for open in ["127.0.0.1:1", "127.9.9.9:1", "[::1]:1", "[::ffff:127.0.0.1]:1"] {
-            assert_eq!(code(open, None), None, "{open}");
+            assert_eq!(code(open, Admin::default(), None), None, "{open}");
         }
         for closed in ["0.0.0.0:1", "[::]:1", "10.0.0.1:1"] {
-            assert_eq!(code(closed, None), Some(Code::Unauthenticated), "{closed}");
             assert_eq!(
-                code(closed, Some("Bearer x")),
+                code(closed, Admin::default(), None),
+                Some(Code::Unauthenticated),
+                "{closed}"
+            );
+            assert_eq!(
+                code(closed, Admin::default(), Some("Bearer x")),
                 Some(Code::PermissionDenied),
                 "{closed}"
             );
         }
+    }
+
+    #[test]
+    fn tokens_that_are_set_up_are_asked_for_on_loopback_too() {
+        let tokens = Tokens::load(None, Some("token-number-one token-number-two")).unwrap();
+        let admin = Admin {
+            tokens: Some(Arc::new(tokens)),
+            ..Admin::default()
+        };
+        for listener in ["127.0.0.1:1", "0.0.0.0:1"] {
+            let with = |authorization| code(listener, admin.clone(), authorization);
+            assert_eq!(with(None), Some(Code::Unauthenticated));
+            assert_eq!(with(Some("Bearer token-number-one")), None);
+            assert_eq!(with(Some("bearer token-number-two ")), None);
+            for wrong in [
+                "Bearer token-number-on",
+                "Bearer token-number-three",
+                "token-number-one",
+                "Basic token-number-one",
+                "Bearer ",
+                "B",
+            ] {
+                assert_eq!(with(Some(wrong)), Some(Code::PermissionDenied), "{wrong}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_certificate_counts_by_its_names_and_only_where_names_are_set_up() {
+        let with = |names: &[&str], peer: &str| {
+            let admin = Admin {
+                client_names: names.iter().map(|&name| name.to_owned()).collect(),
+                ..Admin::default()
+            };
+            let mut request = Request::new(());
+            request.extensions_mut().insert(Peer([peer.to_owned()].into()));
+            let access = Access::new("0.0.0.0:1".parse().unwrap(), admin, true);
+            access.administrative(&request).err().map(|status| status.code())
+        };
+        assert_eq!(with(&["ops.example"], "ops.example"), None);
+        assert_eq!(
+            with(&["ops.example"], "app.example"),
+            Some(Code::PermissionDenied)
+        );
+        assert_eq!(with(&[], "ops.example"), Some(Code::Unauthenticated));
     }
 }

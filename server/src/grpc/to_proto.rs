@@ -154,16 +154,6 @@ fn cache_status(cache: CacheStatus) -> v1::CacheStatus {
     }
 }
 
-/// The word for it in metrics: the wire's, in lower case.
-pub(crate) fn cache_word(cache: CacheStatus) -> &'static str {
-    match cache {
-        CacheStatus::Miss => "miss",
-        CacheStatus::ExactHit => "exact_hit",
-        CacheStatus::SemanticHit => "semantic_hit",
-        CacheStatus::NotAsked | CacheStatus::Bypass => "bypass",
-    }
-}
-
 /// Six decimals: what a 32-bit float holds, without the noise that its conversion adds.
 pub(crate) fn probability(p: f32) -> f64 {
     (f64::from(p) * 1e6).round() / 1e6

@@ -1,4 +1,5 @@
-//! The listener that Prometheus reads. Gauges are taken when they are read, so nothing has to keep them up to date.
+//! The listener that Prometheus reads. Gauges are taken when they are read, so nothing has to keep them up to date. Probes that
+//! cannot ask gRPC, which those of Kubernetes cannot under TLS, find `/readyz` and `/livez` here.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -9,11 +10,13 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use axum::Router;
+use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::routing::get;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use thiserror::Error;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 use super::table::{BUCKETS, METRICS};
 use super::{SERIES, Series};
@@ -91,14 +94,20 @@ pub struct Bound {
     listener: TcpListener,
     exporter: Exporter,
     engine: Arc<Engine>,
+    ready: watch::Receiver<bool>,
 }
 
 impl Exporter {
-    /// Listens. The state of `engine` becomes gauges.
+    /// Listens. The state of `engine` becomes gauges; `ready` is told to probes.
     ///
     /// # Errors
     /// When the address cannot be listened on.
-    pub async fn bind(self, address: SocketAddr, engine: Arc<Engine>) -> Result<Bound, MetricsError> {
+    pub async fn bind(
+        self,
+        address: SocketAddr,
+        engine: Arc<Engine>,
+        ready: watch::Receiver<bool>,
+    ) -> Result<Bound, MetricsError> {
         let failed = |error| MetricsError::Listen { address, error };
         let listener = TcpListener::bind(address).await.map_err(failed)?;
         let addr = listener.local_addr().map_err(failed)?;
@@ -107,6 +116,7 @@ impl Exporter {
             listener,
             exporter: self,
             engine,
+            ready,
         })
     }
 
@@ -122,7 +132,7 @@ impl Exporter {
 }
 
 impl Bound {
-    /// Answers `GET /metrics` until `shutdown` resolves.
+    /// Answers `GET` of `/metrics`, `/readyz` and `/livez` until `shutdown` resolves.
     ///
     /// # Errors
     /// When the listener fails.
@@ -131,11 +141,21 @@ impl Bound {
             listener,
             exporter,
             engine,
+            ready,
             ..
         } = self;
         let shown = exporter.clone();
         let page = move || async move { ([(CONTENT_TYPE, FORMAT)], shown.render(&engine)) };
-        let router = Router::new().route("/metrics", get(page));
+        let readiness = move || async move {
+            match *ready.borrow() {
+                true => (StatusCode::OK, "ready\n"),
+                false => (StatusCode::SERVICE_UNAVAILABLE, "not ready\n"),
+            }
+        };
+        let router = Router::new()
+            .route("/metrics", get(page))
+            .route("/readyz", get(readiness))
+            .route("/livez", get(|| async { "alive\n" }));
         let serving = axum::serve(listener, router)
             .with_graceful_shutdown(shutdown)
             .into_future();

@@ -1,9 +1,10 @@
 //! Every metric of the server: its name, kind, labels with all their values, and meaning. The series are made from this
 //! table, README's table is held equal to it, and nothing that a caller sends becomes a label.
 
-use signalbox_api::codes::degraded;
-
-use crate::engine::shadow;
+use super::labels::{
+    ASKED, AUDITED, BOUND, CACHE, CHECKSUM, CODE, COMPARED, CONNECTION, LOADED, METHOD, MODEL, OUTCOME,
+    RELOADED, RESULT, ROUTE, SOURCE, STATE, STATUS, STAY, TAKEN, VERSION, WHAT, WRITTEN,
+};
 
 /// One metric.
 #[derive(Clone, Copy, Debug)]
@@ -54,139 +55,6 @@ pub const BUCKETS: [f64; 18] = [
     5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2, 2.5e-2, 5e-2, 0.1, 0.25, 0.5,
     1.0, 5.0,
 ];
-
-const SOURCE: Label = Label {
-    name: "source",
-    values: &[
-        "direct",
-        "alias",
-        "rule",
-        "session",
-        "profile",
-        "embedding",
-        "llm",
-        "default",
-    ],
-};
-const CACHE: Label = Label {
-    name: "cache",
-    values: &["miss", "exact_hit", "semantic_hit", "bypass"],
-};
-const CODE: Label = Label {
-    name: "code",
-    values: &degraded::ALL,
-};
-const STAY: Label = Label {
-    name: "reason",
-    values: &[
-        "started",
-        "tool_loop",
-        "same_model",
-        "no_route",
-        "not_worth",
-        "forced",
-        "worth",
-    ],
-};
-const METHOD: Label = Label {
-    name: "method",
-    values: &[
-        "Route",
-        "Explain",
-        "ReloadPolicy",
-        "GetPolicy",
-        "ReportOutcome",
-        "other",
-    ],
-};
-const STATUS: Label = Label {
-    name: "code",
-    values: &[
-        "OK",
-        "CANCELLED",
-        "UNKNOWN",
-        "INVALID_ARGUMENT",
-        "DEADLINE_EXCEEDED",
-        "NOT_FOUND",
-        "ALREADY_EXISTS",
-        "PERMISSION_DENIED",
-        "RESOURCE_EXHAUSTED",
-        "FAILED_PRECONDITION",
-        "ABORTED",
-        "OUT_OF_RANGE",
-        "UNIMPLEMENTED",
-        "INTERNAL",
-        "UNAVAILABLE",
-        "DATA_LOSS",
-        "UNAUTHENTICATED",
-    ],
-};
-const RESULT: Label = Label {
-    name: "result",
-    values: &["applied", "invalid", "tests_failed", "unreadable", "conflict"],
-};
-const OUTCOME: Label = Label {
-    name: "outcome",
-    values: &[
-        "success",
-        "error",
-        "rate_limited",
-        "timeout",
-        "low_confidence",
-        "refused",
-    ],
-};
-const TAKEN: Label = Label {
-    name: "result",
-    values: &["accepted", "duplicate", "unknown"],
-};
-const MODEL: Label = Label {
-    name: "model",
-    values: &[],
-};
-const STATE: Label = Label {
-    name: "state",
-    values: &["cooling", "open"],
-};
-const LOADED: Label = Label {
-    name: "state",
-    values: &["good", "stale", "unusable"],
-};
-const ROUTE: Label = Label {
-    name: "route",
-    values: &[],
-};
-const COMPARED: Label = Label {
-    name: "result",
-    values: &shadow::RESULTS,
-};
-const ASKED: Label = Label {
-    name: "result",
-    values: &[
-        "answered",
-        "reused",
-        "deadline",
-        "overloaded",
-        "failed",
-        "unavailable",
-    ],
-};
-const AUDITED: Label = Label {
-    name: "result",
-    values: &["same", "different"],
-};
-const BOUND: Label = Label {
-    name: "bound",
-    values: &["estimate", "lower", "upper"],
-};
-const VERSION: Label = Label {
-    name: "version",
-    values: &[],
-};
-const CHECKSUM: Label = Label {
-    name: "checksum",
-    values: &[],
-};
 
 /// All metrics, in the order of the manual.
 pub const METRICS: &[Metric] = &[
@@ -268,6 +136,25 @@ pub const METRICS: &[Metric] = &[
         help: "Handlers that panicked. Each is a defect; the caller got INTERNAL.",
     },
     Metric {
+        name: "signalbox_connections",
+        kind: Kind::Gauge,
+        labels: &[],
+        help: "Connections open now.",
+    },
+    Metric {
+        name: "signalbox_connections_total",
+        kind: Kind::Counter,
+        labels: &[CONNECTION],
+        help: "Connections by what became of them: `accepted`; `over_limit`, closed at once; `timeout`, silent or slow in its \
+               handshake; `handshake_failed`; `failed`, which the system could not open, for want of file descriptors for example.",
+    },
+    Metric {
+        name: "signalbox_credential_reloads_total",
+        kind: Kind::Counter,
+        labels: &[WHAT, RELOADED],
+        help: "Certificates and tokens read again because their files changed. `invalid` leaves what was in force.",
+    },
+    Metric {
         name: "signalbox_policy_reloads_total",
         kind: Kind::Counter,
         labels: &[RESULT],
@@ -303,6 +190,13 @@ pub const METRICS: &[Metric] = &[
         labels: &[LOADED],
         help: "Tenants with a policy of their own: `good`; `stale`, whose last good one stays because the next is bad; `unusable`, \
                which are answered with UNAVAILABLE. The log and `GetPolicy` name them.",
+    },
+    Metric {
+        name: "signalbox_audit_lines_total",
+        kind: Kind::Counter,
+        labels: &[WRITTEN],
+        help: "Lines of the audit log: `written`; `dropped`, because the queue was full; `failed`, because the file could not be \
+               written.",
     },
     Metric {
         name: "signalbox_shadow_decisions_total",

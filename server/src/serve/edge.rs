@@ -1,6 +1,5 @@
 //! The outermost layer of every call: keeps the caller's deadline, catches panics, gives the transport's own errors
-//! their place in the table, and counts once on the way out. Sits below tonic's own timer, which would answer
-//! `CANCELLED`: this one starts first and so ends first.
+//! their place in the table, and counts once on the way out. tonic's own timer, which would answer `CANCELLED`, is not there.
 
 use std::panic::AssertUnwindSafe;
 use std::task::{Context, Poll};

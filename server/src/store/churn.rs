@@ -1,6 +1,6 @@
 //! What a new policy would have done with recent decisions.
 
-use signalbox_decide::{Decision, Policy, Step, decide};
+use signalbox_decide::{Decision, Evidence, Policy, Query, Step, decide};
 
 use crate::engine::ring::Ring;
 use crate::store::Snapshot;
@@ -24,19 +24,11 @@ pub(super) fn churn(ring: &Ring, new: &Snapshot) -> Churn {
             continue;
         }
         churn.decisions += 1;
-        let mut evidence = record.evidence.clone();
-        if record.scored_by != new.evidence_fingerprint {
-            evidence.forget_routes();
-        }
-        let query = signalbox_decide::Query {
-            read_cache: false,
-            ..record.query.clone()
-        };
         let Some(old) = record.policy.upgrade() else {
             churn.undecidable += 1;
             continue;
         };
-        match decide(&new.policy, &query, &evidence) {
+        match anew(new, &record.query, &record.evidence, &record.scored_by) {
             Step::Ask(_) => churn.undecidable += 1,
             Step::Done(Ok(decision))
                 if difference(&old, &record.decision, &new.policy, &decision).is_none() => {}
@@ -44,6 +36,20 @@ pub(super) fn churn(ring: &Ring, new: &Snapshot) -> Churn {
         }
     }
     churn
+}
+
+/// What a policy makes of a request that was decided before, from what was learned then. It asks for what only the text
+/// could say, and for what is about routes that it does not have.
+pub(crate) fn anew(new: &Snapshot, query: &Query, evidence: &Evidence, scored_by: &[u8; 32]) -> Step {
+    let mut evidence = evidence.clone();
+    if *scored_by != new.evidence_fingerprint {
+        evidence.forget_routes();
+    }
+    let query = Query {
+        read_cache: false,
+        ..query.clone()
+    };
+    decide(&new.policy, &query, &evidence)
 }
 
 /// In what two decisions of two policies differ: `route`, `model` or `plan` (its kind or another of its models), in that

@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod audit;
 mod policy;
+mod secured;
 mod support;
 
 use std::fs;
@@ -24,7 +26,11 @@ struct Server {
 impl Server {
     fn start(args: &[&str]) -> Self {
         let ports = ["--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0"];
-        let mut command = signalbox(&[&ports, args].concat());
+        Server::spawn(signalbox(&[&ports, args].concat()))
+    }
+
+    /// As it was prepared.
+    fn spawn(mut command: Command) -> Self {
         let mut child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -72,11 +78,30 @@ impl Server {
         (status.code(), out, err)
     }
 
+    /// Waits until a line of the metrics is there.
+    fn until(&self, line: &str) {
+        let start = Instant::now();
+        while !self.metrics().contains(line) {
+            assert!(
+                start.elapsed() < Duration::from_secs(30),
+                "no {line:?} after 30 s"
+            );
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
     fn metrics(&self) -> String {
+        self.get("/metrics")
+    }
+
+    /// What the listener for metrics answers.
+    fn get(&self, path: &str) -> String {
         let mut stream = TcpStream::connect(self.word("metrics")).unwrap();
-        stream
-            .write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-            .unwrap();
+        write!(
+            stream,
+            "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        )
+        .unwrap();
         let mut text = String::new();
         stream.read_to_string(&mut text).unwrap();
         text
@@ -119,6 +144,11 @@ fn sigint_stops_and_a_second_signal_does_not_wait_for_the_drain() {
     let server = Server::start(&["--config", config.to_str().unwrap()]);
     server.signal("-INT");
     std::thread::sleep(Duration::from_millis(200));
+    let metrics = server.metrics();
+    assert!(
+        metrics.contains("\nsignalbox_build_info{"),
+        "answered while it drains: {metrics}"
+    );
     server.signal("-INT");
     let (code, _, err) = server.end();
     assert_eq!(code, Some(1), "{err}");

@@ -6,8 +6,9 @@ use signalbox_api::v1;
 use signalbox_api::v1::explain_request::Target;
 use signalbox_api::v1::router_service_client::RouterServiceClient;
 use signalbox_api::v1::router_service_server::RouterServiceServer;
+use signalbox_client::{Client, Options};
 use signalbox_server::grpc::Grpc;
-use signalbox_server::grpc::access::Access;
+use signalbox_server::grpc::access::{Access, Admin, Tokens};
 use signalbox_server::serve::Settings;
 use signalbox_server::store::ReloadOptions;
 use tonic::Code;
@@ -46,7 +47,7 @@ async fn administrative_calls_on_a_public_listener_need_credentials() {
         .reload(support::POLICY.as_bytes(), "test", &ReloadOptions::default())
         .unwrap();
     // The rules of a public address, on a listener of loopback: a test opens no port to others.
-    let access = Access::new("0.0.0.0:50051".parse().unwrap(), true);
+    let access = Access::new("0.0.0.0:50051".parse().unwrap(), Admin::default(), true);
     let grpc = Grpc::new(
         Arc::clone(&engine),
         support::source("policy.yaml".as_ref()),
@@ -96,4 +97,35 @@ async fn administrative_calls_on_a_public_listener_need_credentials() {
     };
     let status = raw.get_policy(tenants).await.unwrap_err();
     check(&status, Code::Unauthenticated, "CREDENTIALS_MISSING");
+}
+
+#[tokio::test]
+async fn each_token_set_up_opens_administrative_calls_and_no_other_does() {
+    let tokens = Tokens::load(None, Some("the-token-of-old the-token-of-new")).unwrap();
+    let settings = Settings {
+        admin: Admin {
+            tokens: Some(Arc::new(tokens)),
+            ..Admin::default()
+        },
+        ..Settings::default()
+    };
+    let server = Server::with(settings, Some(support::POLICY)).await;
+    let reload = async |token: Option<&str>| {
+        let options = Options {
+            bearer_token: token.map(str::to_owned),
+            ..Options::default()
+        };
+        let client = Client::connect_with(format!("http://{}", server.address), options).unwrap();
+        let answer = client.reload_policy(v1::ReloadPolicyRequest::default()).await;
+        answer.map_err(|error| (error.code(), error.reason().unwrap_or_default().to_owned()))
+    };
+    for token in ["the-token-of-old", "the-token-of-new"] {
+        reload(Some(token)).await.unwrap();
+    }
+    let missing = (Code::Unauthenticated, "CREDENTIALS_MISSING".to_owned());
+    assert_eq!(reload(None).await.unwrap_err(), missing);
+    let wrong = (Code::PermissionDenied, "CREDENTIALS_WRONG".to_owned());
+    assert_eq!(reload(Some("the-token-of-nobody")).await.unwrap_err(), wrong);
+    // Deciding needs none.
+    server.client().route(ask("hello")).await.unwrap();
 }

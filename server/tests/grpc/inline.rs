@@ -1,5 +1,7 @@
 //! Routes that a request brings for itself, over the network.
 
+use std::time::Duration;
+
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
@@ -10,7 +12,8 @@ use tonic::Code;
 use tonic_types::StatusExt as _;
 
 use crate::errors::check;
-use crate::support::{Server, ask, name, version};
+use crate::scripted::{Does, Scripted};
+use crate::support::{POLICY, Server, ask, name, version};
 
 fn route(name: &str, description: &str, ids: &[&str]) -> v1::RoutePreference {
     v1::RoutePreference {
@@ -55,6 +58,32 @@ fn explain(target: Target) -> v1::ExplainRequest {
         target: Some(target),
         ..Default::default()
     }
+}
+
+#[tokio::test]
+async fn a_language_model_is_asked_about_the_routes_that_the_request_brings() {
+    let model = Scripted::new(Duration::ZERO, Does::Says(1, 0.95));
+    let policy = format!("{POLICY}llm: {{mode: always, timeout_ms: 5000}}\n");
+    let server = Server::with_llm(&policy, model.ready(8, 10_000).await).await;
+    let client = server.client();
+    let prompt = "write a haiku about rain";
+    for (routes, route, model_id) in [
+        (two(), "sums", "acme/small"),
+        (vec![], "translation", "acme/small"),
+        (two().into_iter().rev().collect(), "poems", "acme/large"),
+    ] {
+        let decision = client.route(with(prompt, routes)).await.unwrap();
+        assert_eq!(
+            (
+                decision.route.as_str(),
+                decision.model_id.as_str(),
+                decision.source()
+            ),
+            (route, model_id, DecisionSource::Llm),
+            "by its second route: {decision:?}"
+        );
+    }
+    assert_eq!(model.asked(), 3, "no answer is taken for another question's");
 }
 
 #[tokio::test]

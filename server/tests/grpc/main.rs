@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod access;
+mod connections;
 mod errors;
 mod explain;
 mod health;
@@ -21,3 +22,4 @@ mod sessions;
 mod shadow;
 mod support;
 mod tenants;
+mod tls;

@@ -29,6 +29,26 @@ pub(crate) struct Args {
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
 
+    /// The environment variable that holds the token; SIGNALBOX_TOKEN where neither is given
+    #[arg(long, global = true, value_name = "VARIABLE", conflicts_with = "token_file")]
+    pub(crate) token_env: Option<String>,
+
+    /// Trust the authorities in this PEM file instead of the system's, for https:// endpoints
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+
+    /// Show this certificate (PEM) to the server
+    #[arg(long, global = true, value_name = "FILE", requires = "key")]
+    pub(crate) cert: Option<PathBuf>,
+
+    /// Its private key (PEM)
+    #[arg(long, global = true, value_name = "FILE", requires = "cert")]
+    pub(crate) key: Option<PathBuf>,
+
+    /// The name in the server's certificate, where it is not the endpoint's host
+    #[arg(long, global = true, value_name = "NAME")]
+    pub(crate) server_name: Option<String>,
+
     /// Give up after this long: `500ms`, `10s` or `2m`
     #[arg(long, global = true, value_name = "TIME", default_value = "10s", value_parser = duration)]
     pub(crate) timeout: Duration,
@@ -207,7 +227,7 @@ pub(crate) struct OutcomeArgs {
 
     /// A key under which this outcome counts once, however often it is sent; else a new one
     #[arg(long, value_name = "KEY")]
-    pub(crate) key: Option<String>,
+    pub(crate) idempotency_key: Option<String>,
 }
 
 #[derive(Debug, Group)]

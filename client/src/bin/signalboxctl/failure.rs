@@ -76,9 +76,9 @@ fn advice(error: &Error) -> Option<String> {
         Error::DeadlineExceeded { .. } => "allow more time with --timeout",
         _ => match error.code() {
             Code::DeadlineExceeded => "allow more time with --timeout",
-            Code::Unauthenticated => "give a token with --token-file",
+            Code::Unauthenticated => "give a token with --token-file or SIGNALBOX_TOKEN",
             Code::PermissionDenied if error.reason().is_some_and(|r| r.starts_with("CREDENTIALS")) => {
-                "the token in --token-file is not the server's"
+                "the token or certificate given is not one of the server's administrators"
             }
             Code::Aborted => "see what is in force with `signalboxctl policy`, then try again",
             Code::Unimplemented => "the server is older than this program, or no Signalbox",

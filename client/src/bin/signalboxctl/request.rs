@@ -91,7 +91,7 @@ pub(crate) fn reload(args: ReloadArgs) -> Result<v1::ReloadPolicyRequest> {
 /// The request of `outcome`.
 pub(crate) fn outcome(args: OutcomeArgs) -> Result<v1::ReportOutcomeRequest> {
     let outcome = v1::Outcome {
-        idempotency_key: args.key.unwrap_or_else(fresh_key),
+        idempotency_key: args.idempotency_key.unwrap_or_else(fresh_key),
         decision_id: args.decision.unwrap_or_default(),
         model_id: args.model.unwrap_or_default(),
         outcome: args.outcome.into(),

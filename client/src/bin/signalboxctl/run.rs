@@ -1,12 +1,18 @@
 //! Runs one command: builds the request, calls the server, renders the answer. `main` prints what comes back.
 
-use signalbox_client::{Client, Error, Health, Options, codes, v1};
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use signalbox_client::{Client, Error, Health, Options, Tls, codes, v1};
 
 use crate::{
     args::{Args, Command, HealthArgs, OutcomeArgs, ReloadArgs},
     failure::{Failure, SAID_NO},
     human, json, request,
 };
+
+/// Holds the token where no flag says otherwise.
+const TOKEN: &str = "SIGNALBOX_TOKEN";
 
 /// What a command that got an answer leaves to do.
 pub(crate) struct Done {
@@ -46,18 +52,37 @@ pub(crate) async fn run(args: Args) -> Result<Done, Failure> {
 }
 
 fn connect(args: &Args) -> Result<Client, Failure> {
-    let bearer_token = args
-        .token_file
-        .as_deref()
-        .map(request::read)
-        .transpose()
-        .map_err(Failure::Usage)?;
+    let read = |path: &Option<PathBuf>| {
+        let read = path.as_deref().map(request::read);
+        read.transpose().map_err(Failure::Usage)
+    };
+    let identity = read(&args.cert)?.zip(read(&args.key)?);
     let options = Options {
         deadline: args.timeout,
-        bearer_token,
+        bearer_token: token(args)?,
+        tls: Tls {
+            ca: read(&args.ca)?,
+            identity,
+            server_name: args.server_name.clone(),
+        },
         ..Options::default()
     };
     Client::connect_with(args.endpoint.as_str(), options).map_err(Failure::Call)
+}
+
+/// From a file or the environment: what stands on a command line is seen by everybody on the machine.
+fn token(args: &Args) -> Result<Option<String>, Failure> {
+    if let Some(path) = &args.token_file {
+        return request::read(path).map(Some).map_err(Failure::Usage);
+    }
+    match &args.token_env {
+        Some(name) => {
+            let missing = || format!("--token-env: the environment variable `{name}` is not set");
+            let token = std::env::var(name).with_context(missing);
+            token.map(Some).map_err(Failure::Usage)
+        }
+        None => Ok(std::env::var(TOKEN).ok().filter(|token| !token.trim().is_empty())),
+    }
 }
 
 async fn reload(client: &Client, as_json: bool, flags: ReloadArgs) -> Result<Done, Failure> {

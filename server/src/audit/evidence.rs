@@ -1,0 +1,292 @@
+//! The evidence of a decision as the audit log has it: scores, signals and states, by name where they outlive a policy.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use signalbox_api::codes::degraded;
+use signalbox_decide::health::{Circuit, ModelHealth, Observed};
+use signalbox_decide::{Answer, Evidence, Health, Held, Judgement, RouteScores, Signals};
+
+/// What was learned about a request. What is missing was not asked.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Learned {
+    /// What the embedded classifier found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    embedding: Option<Got<Scores>>,
+    /// What the language model said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    llm: Option<Got<Judged>>,
+    /// How much the prompt needs the strong model, 0 to 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    difficulty: Option<Got<f64>>,
+    /// What was read off the prompt.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signals: Option<Got<Read>>,
+    /// Where the conversation was; null where it was new.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session: Option<Got<Option<Was>>>,
+    /// What reported outcomes said, by model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    health: Option<Got<BTreeMap<String, State>>>,
+}
+
+/// An answer, or why there was none.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Got<T> {
+    /// The answer.
+    Got(T),
+    /// The degradation code.
+    Failed(String),
+}
+
+/// Probabilities of the routes and of none.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+struct Scores {
+    /// By route, in the policy's order.
+    routes: Vec<f32>,
+    other: f32,
+    default_threshold: f32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    held: Option<usize>,
+    closing: bool,
+    /// `whole`, `head` or `tail`.
+    view: String,
+}
+
+/// What a language model said.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+struct Judged {
+    scores: Scores,
+    /// Whether these are its probabilities; otherwise it wrote a name.
+    measured: bool,
+    /// Milliseconds to the answer.
+    computed_ms: f64,
+}
+
+/// What was read off the last user turn.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+struct Read {
+    has_code: bool,
+    has_math: bool,
+    is_question: bool,
+    language: String,
+    complexity: f64,
+    sentiment: f64,
+}
+
+/// Where a conversation was.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+struct Was {
+    model: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    route: Option<String>,
+}
+
+/// What outcomes said of a model.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+struct State {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cooling_s: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    circuit: Option<Open>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    latency: Option<Took>,
+}
+
+/// An open circuit.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+struct Open {
+    failure_share: f64,
+    calls: f64,
+    trial: bool,
+}
+
+/// Observed times.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+struct Took {
+    latency_ms: f64,
+    output_tokens: f64,
+    calls: f64,
+}
+
+fn written<T, W>(answer: &Answer<T>, write: impl Fn(&T) -> W) -> Option<Got<W>> {
+    match answer {
+        Answer::NotAsked => None,
+        Answer::Got(got) => Some(Got::Got(write(got))),
+        Answer::Failed { code, .. } => Some(Got::Failed((*code).to_owned())),
+    }
+}
+
+fn read<T, W>(answer: Option<Got<W>>, read: impl Fn(W) -> T) -> Answer<T> {
+    match answer {
+        None => Answer::NotAsked,
+        Some(Got::Got(got)) => Answer::Got(read(got)),
+        Some(Got::Failed(code)) => Answer::Failed {
+            code: degraded::ALL
+                .into_iter()
+                .find(|known| *known == code)
+                .unwrap_or(degraded::EMBEDDING_FAILED),
+            detail: "it had failed when the decision was made".to_owned(),
+        },
+    }
+}
+
+impl Learned {
+    /// Drops what is about routes.
+    pub(super) fn forget_routes(&mut self) {
+        self.embedding = None;
+        self.llm = None;
+        self.difficulty = None;
+    }
+}
+
+impl From<&Evidence> for Learned {
+    fn from(evidence: &Evidence) -> Self {
+        Learned {
+            embedding: written(&evidence.embedding, |scores| Scores::from(&**scores)),
+            llm: written(&evidence.llm, |judgement| Judged {
+                scores: Scores::from(&*judgement.scores),
+                measured: judgement.measured,
+                computed_ms: judgement.computed.as_secs_f64() * 1e3,
+            }),
+            difficulty: written(&evidence.difficulty, |difficulty| *difficulty),
+            signals: written(&evidence.signals, |signals| Read {
+                has_code: signals.has_code,
+                has_math: signals.has_math,
+                is_question: signals.is_question,
+                language: signals.language.to_owned(),
+                complexity: signals.complexity,
+                sentiment: signals.sentiment,
+            }),
+            session: written(&evidence.session, |held| {
+                held.as_ref().map(|held| Was {
+                    model: held.model.clone(),
+                    route: held.route.clone(),
+                })
+            }),
+            health: written(&evidence.health, |health| {
+                let models = health.models.iter();
+                models
+                    .map(|(id, state)| (id.clone(), State::from(state)))
+                    .collect()
+            }),
+        }
+    }
+}
+
+impl From<Learned> for Evidence {
+    fn from(learned: Learned) -> Self {
+        Evidence {
+            cache: Answer::NotAsked,
+            embedding: read(learned.embedding, |scores| Arc::new(scores.into())),
+            llm: read(learned.llm, |judged| {
+                Arc::new(Judgement {
+                    scores: Arc::new(judged.scores.into()),
+                    measured: judged.measured,
+                    computed: Duration::try_from_secs_f64(judged.computed_ms / 1e3).unwrap_or_default(),
+                    ..Judgement::default()
+                })
+            }),
+            difficulty: read(learned.difficulty, |difficulty| difficulty),
+            signals: read(learned.signals, |read| Signals {
+                has_code: read.has_code,
+                has_math: read.has_math,
+                is_question: read.is_question,
+                language: interned(&read.language),
+                complexity: read.complexity,
+                sentiment: read.sentiment,
+            }),
+            session: read(learned.session, |was| {
+                was.map(|was| Held {
+                    model: was.model,
+                    route: was.route,
+                })
+            }),
+            health: read(learned.health, |models| {
+                let models = models.into_iter().map(|(id, state)| (id, state.into()));
+                Arc::new(Health {
+                    models: models.collect(),
+                })
+            }),
+        }
+    }
+}
+
+impl From<&RouteScores> for Scores {
+    fn from(scores: &RouteScores) -> Self {
+        Scores {
+            routes: scores.routes.clone(),
+            other: scores.other,
+            default_threshold: scores.default_threshold,
+            held: scores.held,
+            closing: scores.closing,
+            view: scores.view.to_owned(),
+        }
+    }
+}
+
+impl From<Scores> for RouteScores {
+    fn from(scores: Scores) -> Self {
+        RouteScores {
+            routes: scores.routes,
+            other: scores.other,
+            default_threshold: scores.default_threshold,
+            held: scores.held,
+            closing: scores.closing,
+            view: interned(&scores.view),
+        }
+    }
+}
+
+impl From<&ModelHealth> for State {
+    fn from(health: &ModelHealth) -> Self {
+        State {
+            cooling_s: health.cooling_s,
+            circuit: health.circuit.map(|circuit| Open {
+                failure_share: circuit.failure_share,
+                calls: circuit.calls,
+                trial: circuit.trial,
+            }),
+            latency: health.latency.map(|observed| Took {
+                latency_ms: observed.latency_ms,
+                output_tokens: observed.output_tokens,
+                calls: observed.calls,
+            }),
+        }
+    }
+}
+
+impl From<State> for ModelHealth {
+    fn from(state: State) -> Self {
+        ModelHealth {
+            cooling_s: state.cooling_s,
+            circuit: state.circuit.map(|open| Circuit {
+                failure_share: open.failure_share,
+                calls: open.calls,
+                trial: open.trial,
+            }),
+            latency: state.latency.map(|took| Observed {
+                latency_ms: took.latency_ms,
+                output_tokens: took.output_tokens,
+                calls: took.calls,
+            }),
+        }
+    }
+}
+
+/// Words of closed lists, of which a log has a few; each is kept once for the life of the process that reads one.
+fn interned(word: &str) -> &'static str {
+    static WORDS: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+    let mut words = WORDS.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = words.get(word) {
+        return known;
+    }
+    let kept: &'static str = Box::leak(word.to_owned().into_boxed_str());
+    words.insert(kept);
+    kept
+}
