@@ -170,7 +170,7 @@ impl Bound {
             // A dropped sender stops as well.
             let _ = stopped.await;
         };
-        let serving = Connections::grpc(&settings).serve(listener, service, signal);
+        let serving = Connections::new(&settings).serve(listener, service, signal);
         tokio::pin!(serving);
         tokio::select! {
             // Without the signal it goes on.

@@ -1,14 +1,11 @@
 //! The evidence of a decision as the audit log has it: scores, signals and states, by name where they outlive a policy.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use signalbox_api::codes::degraded;
-use signalbox_decide::health::{Circuit, ModelHealth, Observed};
-use signalbox_decide::{Answer, Evidence, Health, Held, Judgement, RouteScores, Signals};
+use signalbox_decide::health::ModelHealth;
+use signalbox_decide::{Answer, Evidence, RouteScores};
 
 /// What was learned about a request. What is missing was not asked.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -122,20 +119,6 @@ fn written<T, W>(answer: &Answer<T>, write: impl Fn(&T) -> W) -> Option<Got<W>> 
     }
 }
 
-fn read<T, W>(answer: Option<Got<W>>, read: impl Fn(W) -> T) -> Answer<T> {
-    match answer {
-        None => Answer::NotAsked,
-        Some(Got::Got(got)) => Answer::Got(read(got)),
-        Some(Got::Failed(code)) => Answer::Failed {
-            code: degraded::ALL
-                .into_iter()
-                .find(|known| *known == code)
-                .unwrap_or(degraded::EMBEDDING_FAILED),
-            detail: "it had failed when the decision was made".to_owned(),
-        },
-    }
-}
-
 impl Learned {
     /// Drops what is about routes.
     pub(super) fn forget_routes(&mut self) {
@@ -145,17 +128,27 @@ impl Learned {
     }
 }
 
+// Taken apart without `..`, so that evidence which is new cannot be forgotten.
 impl From<&Evidence> for Learned {
     fn from(evidence: &Evidence) -> Self {
+        let Evidence {
+            cache: _, // what it did stands in the line
+            embedding,
+            llm,
+            difficulty,
+            signals,
+            session,
+            health,
+        } = evidence;
         Learned {
-            embedding: written(&evidence.embedding, |scores| Scores::from(&**scores)),
-            llm: written(&evidence.llm, |judgement| Judged {
+            embedding: written(embedding, |scores| Scores::from(&**scores)),
+            llm: written(llm, |judgement| Judged {
                 scores: Scores::from(&*judgement.scores),
                 measured: judgement.measured,
                 computed_ms: judgement.computed.as_secs_f64() * 1e3,
             }),
-            difficulty: written(&evidence.difficulty, |difficulty| *difficulty),
-            signals: written(&evidence.signals, |signals| Read {
+            difficulty: written(difficulty, |difficulty| *difficulty),
+            signals: written(signals, |signals| Read {
                 has_code: signals.has_code,
                 has_math: signals.has_math,
                 is_question: signals.is_question,
@@ -163,55 +156,17 @@ impl From<&Evidence> for Learned {
                 complexity: signals.complexity,
                 sentiment: signals.sentiment,
             }),
-            session: written(&evidence.session, |held| {
+            session: written(session, |held| {
                 held.as_ref().map(|held| Was {
                     model: held.model.clone(),
                     route: held.route.clone(),
                 })
             }),
-            health: written(&evidence.health, |health| {
+            health: written(health, |health| {
                 let models = health.models.iter();
                 models
                     .map(|(id, state)| (id.clone(), State::from(state)))
                     .collect()
-            }),
-        }
-    }
-}
-
-impl From<Learned> for Evidence {
-    fn from(learned: Learned) -> Self {
-        Evidence {
-            cache: Answer::NotAsked,
-            embedding: read(learned.embedding, |scores| Arc::new(scores.into())),
-            llm: read(learned.llm, |judged| {
-                Arc::new(Judgement {
-                    scores: Arc::new(judged.scores.into()),
-                    measured: judged.measured,
-                    computed: Duration::try_from_secs_f64(judged.computed_ms / 1e3).unwrap_or_default(),
-                    ..Judgement::default()
-                })
-            }),
-            difficulty: read(learned.difficulty, |difficulty| difficulty),
-            signals: read(learned.signals, |read| Signals {
-                has_code: read.has_code,
-                has_math: read.has_math,
-                is_question: read.is_question,
-                language: interned(&read.language),
-                complexity: read.complexity,
-                sentiment: read.sentiment,
-            }),
-            session: read(learned.session, |was| {
-                was.map(|was| Held {
-                    model: was.model,
-                    route: was.route,
-                })
-            }),
-            health: read(learned.health, |models| {
-                let models = models.into_iter().map(|(id, state)| (id, state.into()));
-                Arc::new(Health {
-                    models: models.collect(),
-                })
             }),
         }
     }
@@ -226,19 +181,6 @@ impl From<&RouteScores> for Scores {
             held: scores.held,
             closing: scores.closing,
             view: scores.view.to_owned(),
-        }
-    }
-}
-
-impl From<Scores> for RouteScores {
-    fn from(scores: Scores) -> Self {
-        RouteScores {
-            routes: scores.routes,
-            other: scores.other,
-            default_threshold: scores.default_threshold,
-            held: scores.held,
-            closing: scores.closing,
-            view: interned(&scores.view),
         }
     }
 }
@@ -259,34 +201,4 @@ impl From<&ModelHealth> for State {
             }),
         }
     }
-}
-
-impl From<State> for ModelHealth {
-    fn from(state: State) -> Self {
-        ModelHealth {
-            cooling_s: state.cooling_s,
-            circuit: state.circuit.map(|open| Circuit {
-                failure_share: open.failure_share,
-                calls: open.calls,
-                trial: open.trial,
-            }),
-            latency: state.latency.map(|took| Observed {
-                latency_ms: took.latency_ms,
-                output_tokens: took.output_tokens,
-                calls: took.calls,
-            }),
-        }
-    }
-}
-
-/// Words of closed lists, of which a log has a few; each is kept once for the life of the process that reads one.
-fn interned(word: &str) -> &'static str {
-    static WORDS: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
-    let mut words = WORDS.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(known) = words.get(word) {
-        return known;
-    }
-    let kept: &'static str = Box::leak(word.to_owned().into_boxed_str());
-    words.insert(kept);
-    kept
 }

@@ -9,6 +9,7 @@ use signalbox_decide::{Decision, Plan, Policy, Refused};
 use super::Entry;
 use super::evidence::Learned;
 use super::query::{Asked, is_default};
+
 /// The format that is written.
 pub const FORMAT: u32 = 1;
 

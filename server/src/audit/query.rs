@@ -140,82 +140,91 @@ pub(super) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
+// Taken apart without `..`, so that a new field cannot be forgotten.
 impl From<&Query> for Asked {
     fn from(query: &Query) -> Self {
-        let (limits, wishes, caller) = (&query.requirements, &query.preferences, &query.caller);
+        let Query {
+            request_id,
+            input_tokens,
+            expected_output_tokens,
+            turns,
+            modalities,
+            model,
+            profile,
+            requirements,
+            preferences,
+            caller,
+            attempts,
+            user_turn,
+            earlier_tokens,
+            inline_routes,
+            read_cache: _, // how to use the cache, not what to decide
+        } = query;
+        let Caller {
+            tenant,
+            tier,
+            session_id,
+            labels,
+        } = caller.clone();
         Asked {
-            request_id: query.request_id.clone(),
-            input_tokens: query.input_tokens,
-            earlier_tokens: query.earlier_tokens,
-            expected_output_tokens: query.expected_output_tokens,
-            turns: query.turns,
-            user_turn: query.user_turn,
-            modalities: query.modalities.clone(),
-            model: query.model.clone(),
-            profile: query.profile.clone(),
-            inline_routes: query.inline_routes,
-            requirements: Limits {
-                min_context_tokens: limits.min_context_tokens,
-                max_output_tokens: limits.max_output_tokens,
-                capabilities: limits.capabilities.clone(),
-                modalities: limits.modalities.clone(),
-                max_cost_usd: limits.max_cost_usd,
-                max_latency_ms: limits.max_latency_ms,
-                min_quality: limits.min_quality,
-                regions: limits.regions.clone(),
-            },
-            preferences: Wishes {
-                families: wishes.families.clone(),
-                weights: wishes.weights.map(Weighed::from),
-                optimize_for: wishes.optimize_for.map(Aim::from),
-            },
-            tier: caller.tier.clone(),
-            tenant: caller.tenant.clone(),
-            session_id: caller.session_id.clone(),
-            labels: caller.labels.clone(),
-            attempts: query.attempts.iter().map(Tried::from).collect(),
+            request_id: request_id.clone(),
+            input_tokens: *input_tokens,
+            earlier_tokens: *earlier_tokens,
+            expected_output_tokens: *expected_output_tokens,
+            turns: *turns,
+            user_turn: *user_turn,
+            modalities: modalities.clone(),
+            model: model.clone(),
+            profile: profile.clone(),
+            inline_routes: *inline_routes,
+            requirements: requirements.clone().into(),
+            preferences: preferences.clone().into(),
+            tier,
+            tenant,
+            session_id,
+            labels,
+            attempts: attempts.iter().map(Tried::from).collect(),
         }
     }
 }
 
-impl From<Asked> for Query {
-    fn from(asked: Asked) -> Self {
-        let (limits, wishes) = (asked.requirements, asked.preferences);
-        Query {
-            request_id: asked.request_id,
-            input_tokens: asked.input_tokens,
-            expected_output_tokens: asked.expected_output_tokens,
-            turns: asked.turns,
-            modalities: asked.modalities,
-            model: asked.model,
-            profile: asked.profile,
-            requirements: Requirements {
-                min_context_tokens: limits.min_context_tokens,
-                max_output_tokens: limits.max_output_tokens,
-                capabilities: limits.capabilities,
-                modalities: limits.modalities,
-                max_cost_usd: limits.max_cost_usd,
-                max_latency_ms: limits.max_latency_ms,
-                min_quality: limits.min_quality,
-                regions: limits.regions,
-                regions_exclude: false,
-            },
-            preferences: Preferences {
-                families: wishes.families,
-                weights: wishes.weights.map(Weights::from),
-                optimize_for: wishes.optimize_for.map(Objective::from),
-            },
-            caller: Caller {
-                tenant: asked.tenant,
-                tier: asked.tier,
-                session_id: asked.session_id,
-                labels: asked.labels,
-            },
-            attempts: asked.attempts.into_iter().map(Attempt::from).collect(),
-            user_turn: asked.user_turn,
-            earlier_tokens: asked.earlier_tokens,
-            inline_routes: asked.inline_routes,
-            read_cache: false,
+impl From<Requirements> for Limits {
+    fn from(requirements: Requirements) -> Self {
+        let Requirements {
+            min_context_tokens,
+            max_output_tokens,
+            capabilities,
+            modalities,
+            max_cost_usd,
+            max_latency_ms,
+            min_quality,
+            regions,
+            regions_exclude: _, // only rules set it
+        } = requirements;
+        Limits {
+            min_context_tokens,
+            max_output_tokens,
+            capabilities,
+            modalities,
+            max_cost_usd,
+            max_latency_ms,
+            min_quality,
+            regions,
+        }
+    }
+}
+
+impl From<Preferences> for Wishes {
+    fn from(preferences: Preferences) -> Self {
+        let Preferences {
+            families,
+            weights,
+            optimize_for,
+        } = preferences;
+        Wishes {
+            families,
+            weights: weights.map(Weighed::from),
+            optimize_for: optimize_for.map(Aim::from),
         }
     }
 }
@@ -236,22 +245,6 @@ impl From<Weights> for Weighed {
     }
 }
 
-impl From<Weighed> for Weights {
-    fn from(
-        Weighed {
-            latency,
-            cost,
-            quality,
-        }: Weighed,
-    ) -> Self {
-        Weights {
-            latency,
-            cost,
-            quality,
-        }
-    }
-}
-
 impl From<Objective> for Aim {
     fn from(objective: Objective) -> Self {
         match objective {
@@ -260,18 +253,6 @@ impl From<Objective> for Aim {
             Objective::Fastest => Aim::Fastest,
             Objective::Best => Aim::Best,
             Objective::Weights(weights) => Aim::Weights(weights.into()),
-        }
-    }
-}
-
-impl From<Aim> for Objective {
-    fn from(aim: Aim) -> Self {
-        match aim {
-            Aim::Order => Objective::Order,
-            Aim::Cheapest => Objective::Cheapest,
-            Aim::Fastest => Objective::Fastest,
-            Aim::Best => Objective::Best,
-            Aim::Weights(weights) => Objective::Weights(weights.into()),
         }
     }
 }
@@ -289,23 +270,6 @@ impl From<&Attempt> for Tried {
                 AttemptOutcome::Refused => Became::Refused,
             },
             confidence: attempt.confidence,
-        }
-    }
-}
-
-impl From<Tried> for Attempt {
-    fn from(tried: Tried) -> Self {
-        Attempt {
-            model_id: tried.model,
-            outcome: match tried.outcome {
-                Became::Unspecified => AttemptOutcome::Unspecified,
-                Became::Error => AttemptOutcome::Error,
-                Became::RateLimited => AttemptOutcome::RateLimited,
-                Became::Timeout => AttemptOutcome::Timeout,
-                Became::LowConfidence => AttemptOutcome::LowConfidence,
-                Became::Refused => AttemptOutcome::Refused,
-            },
-            confidence: tried.confidence,
         }
     }
 }

@@ -1,5 +1,5 @@
 //! The listener that Prometheus reads. Gauges are taken when they are read, so nothing has to keep them up to date. Probes that
-//! cannot ask gRPC, which those of Kubernetes cannot under TLS, find `/readyz` and `/livez` here.
+//! cannot ask gRPC (those of Kubernetes cannot, under TLS) find `/readyz` and `/livez` here.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -43,20 +43,8 @@ pub(super) struct Connections {
 
 impl Connections {
     /// For calls of gRPC, which speaks HTTP/2 only.
-    pub(super) fn grpc(settings: &Settings) -> Self {
-        let mut connections = Connections::http(settings);
-        connections.builder = connections.builder.http2_only();
-        connections
-    }
-
-    /// For HTTP/1 and HTTP/2.
-    pub(super) fn http(settings: &Settings) -> Self {
-        let mut builder = Builder::new(TokioExecutor::new());
-        builder
-            .http1()
-            .timer(TokioTimer::new())
-            .header_read_timeout(settings.handshake)
-            .max_buf_size(settings.max_header_bytes.max(8192) as usize);
+    pub(super) fn new(settings: &Settings) -> Self {
+        let mut builder = Builder::new(TokioExecutor::new()).http2_only();
         builder
             .http2()
             .timer(TokioTimer::new())

@@ -80,6 +80,8 @@ fn a_kill_leaves_whole_lines_and_the_next_start_goes_on() {
     drop(server);
     let text = fs::read_to_string(&path).unwrap();
     let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+    let kept = whole.lines().count();
+    assert_ne!(kept, 0, "nothing was written before the kill");
     assert!(
         whole
             .lines()
@@ -89,6 +91,7 @@ fn a_kill_leaves_whole_lines_and_the_next_start_goes_on() {
     ask(&server, 1);
     server.until("signalbox_audit_lines_total{result=\"written\"} 2\n");
     let text = fs::read_to_string(&path).unwrap();
+    assert_eq!(text.lines().count(), kept + 2, "what was there is still there");
     assert!(
         text.lines()
             .all(|line| serde_json::from_str::<Line>(line).is_ok())
