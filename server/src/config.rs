@@ -92,6 +92,8 @@ pub struct ReloadConfig {
 pub struct LimitsConfig {
     /// The largest request.
     pub message_bytes: usize,
+    /// Most decisions in progress.
+    pub decisions: usize,
     /// Most calls at once on one connection.
     pub max_concurrent_streams: u32,
     /// Between two pings on a connection.
@@ -198,6 +200,7 @@ impl Checker<'_> {
             },
             limits: LimitsConfig {
                 message_bytes: self.size("limits.message_bytes"),
+                decisions: self.size("limits.decisions"),
                 max_concurrent_streams: u32::try_from(self.integer("limits.max_concurrent_streams"))
                     .unwrap_or(u32::MAX),
                 keepalive: self.milliseconds("limits.keepalive_ms"),

@@ -1,6 +1,7 @@
 //! One request from question to decision: takes a policy snapshot and answers what the core asks until it is done.
 //! Called by `grpc` and the command line; each probe lives in a file of its own below.
 
+pub mod admission;
 pub mod bounded;
 pub mod cache;
 mod error;
@@ -20,6 +21,7 @@ use uuid::Uuid;
 
 use crate::audit::{Audit, Denied, Entry};
 use crate::conversation::Conversation;
+use crate::engine::admission::Admission;
 use crate::engine::cache::{Cached, DecisionCache};
 use crate::engine::inline::InlineRoutes;
 use crate::engine::ring::{Record, Ring};
@@ -43,6 +45,7 @@ pub struct Engine {
     health: Tracker,
     sessions: Sessions,
     shadows: Shadows,
+    admission: Admission,
     llm: Option<Llm>,
     audit: Option<Audit>,
 }
@@ -58,6 +61,7 @@ impl Engine {
             health: Tracker::new(Arc::new(SystemTime::now)),
             sessions: Sessions::default(),
             shadows: Shadows::default(),
+            admission: Admission::default(),
             llm: None,
             audit: None,
         }
@@ -76,6 +80,12 @@ impl Engine {
     #[must_use]
     pub fn with_sessions(self, sessions: Sessions) -> Self {
         Engine { sessions, ..self }
+    }
+
+    /// The same with a bound on decisions in progress.
+    #[must_use]
+    pub fn with_admission(self, admission: Admission) -> Self {
+        Engine { admission, ..self }
     }
 
     /// The same with a language model to ask.
@@ -141,6 +151,11 @@ impl Engine {
         &self.inline
     }
 
+    /// Who may decide at once.
+    pub fn admission(&self) -> &Admission {
+        &self.admission
+    }
+
     /// Comparisons with shadow policies.
     pub fn shadows(&self) -> &Shadows {
         &self.shadows
@@ -161,7 +176,7 @@ impl Engine {
     /// routes.
     ///
     /// # Errors
-    /// `Refused`.
+    /// `Overloaded`, `Refused`.
     pub async fn route_by(&self, snapshot: Arc<Snapshot>, mut asked: Asked) -> Result<Decided, EngineError> {
         let id = Uuid::now_v7();
         asked.query.read_cache = asked.cache == CacheMode::Use;
@@ -199,9 +214,10 @@ impl Engine {
                     tenant: &asked.query.caller.tenant,
                     read: asked.query.read_cache,
                 }),
+                admission: Some(&self.admission),
             },
         )
-        .await;
+        .await?;
         let decision = match outcome {
             Ok(decision) => decision,
             Err(refused) => {

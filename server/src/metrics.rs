@@ -34,6 +34,13 @@ pub fn degraded(code: &'static str) {
     }
 }
 
+/// Counts a decision that was refused because too many are in progress: of `all`, or of the `tenant`.
+pub fn overloaded(bound: &'static str) {
+    if let Some(series) = SERIES.get() {
+        series.overloaded.with(&[bound], Counter::increment_one);
+    }
+}
+
 /// Counts what became of a conversation.
 pub fn session(reason: &'static str) {
     if let Some(series) = SERIES.get() {
@@ -158,6 +165,8 @@ struct Series {
     decisions: Family<Counter>,
     decision_duration: Family<Histogram>,
     degraded: Family<Counter>,
+    overloaded: Family<Counter>,
+    in_progress: Family<Gauge>,
     session: Family<Counter>,
     cost: Family<Counter>,
     default_cost: Family<Counter>,
@@ -208,6 +217,8 @@ impl Series {
             decisions: Family::new("signalbox_decisions_total", counter),
             decision_duration: Family::new("signalbox_decision_duration_seconds", histogram),
             degraded: Family::new("signalbox_degraded_total", counter),
+            overloaded: Family::new("signalbox_overloaded_total", counter),
+            in_progress: Family::new("signalbox_decisions_in_progress", gauge),
             session: Family::new("signalbox_session_decisions_total", counter),
             cost: Family::new("signalbox_estimated_cost_nano_usd_total", counter),
             default_cost: Family::new("signalbox_default_cost_nano_usd_total", counter),

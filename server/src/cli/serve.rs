@@ -1,5 +1,6 @@
 //! `signalbox serve`: puts the parts together, says when they are ready, and takes them down again in order.
 
+use std::num::NonZero;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use crate::audit::Audit;
 use crate::cli::{SettingArgs, print};
 use crate::config::{AdminConfig, Config, StoreConfig};
 use crate::engine::Engine;
+use crate::engine::admission::Admission;
 use crate::engine::bounded::{Bounds, fresh_secret};
 use crate::engine::cache::DecisionCache;
 use crate::engine::ring::Ring;
@@ -125,9 +127,11 @@ fn engine(config: &Config) -> anyhow::Result<Engine> {
     let cache = DecisionCache::new(bounds(config.cache), fresh_secret());
     let sessions = Sessions::new(bounds(config.sessions), fresh_secret());
     let near = Near::new(bounds(config.cache), fresh_secret());
+    let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
     let engine = Engine::new(policies, cache, ring)
         .with_sessions(sessions)
-        .with_near(near);
+        .with_near(near)
+        .with_admission(Admission::new(config.limits.decisions, processors));
     Ok(match &config.audit {
         Some(audit) => engine.with_audit(Audit::start(audit.clone()).context("audit.path")?),
         None => engine,

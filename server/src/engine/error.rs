@@ -3,6 +3,8 @@
 use signalbox_decide::Refused;
 use thiserror::Error;
 
+use crate::engine::admission::Overloaded;
+
 /// Why the engine has no decision.
 #[derive(Debug, Error)]
 pub enum EngineError {
@@ -37,6 +39,9 @@ pub enum EngineError {
     /// Making a request's own routes ready failed: a defect.
     #[error("the inline routes could not be made ready")]
     InlineFailed,
+    /// Too many decisions are in progress.
+    #[error(transparent)]
+    Overloaded(#[from] Overloaded),
     /// The ladder refused.
     #[error(transparent)]
     Refused(#[from] Refused),

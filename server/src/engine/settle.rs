@@ -10,6 +10,7 @@ use signalbox_decide::{
 };
 
 use crate::conversation::Conversation;
+use crate::engine::admission::{Admission, Overloaded};
 use crate::engine::cache::{DecisionCache, Key};
 use crate::health::Tracker;
 use crate::llm::{self, Llm, Reuse};
@@ -66,9 +67,9 @@ pub enum Outcomes<'a> {
 pub fn settle(snapshot: &Snapshot, query: &Query, conversation: &Conversation, live: Live<'_>) -> Settled {
     let mut run = Run::default();
     loop {
-        match run.up_to_llm(snapshot, query, conversation, live) {
-            Some(outcome) => return run.settled(outcome),
-            None => run.judged(said(live), Duration::ZERO),
+        match decide(&snapshot.policy, query, &run.evidence) {
+            Step::Done(outcome) => return run.settled(outcome),
+            Step::Ask(probe) => run.answer(probe, snapshot, conversation, live),
         }
     }
 }
@@ -82,33 +83,60 @@ pub struct Asking<'a> {
     pub deadline: Option<Instant>,
     /// How what it said to others is used.
     pub reuse: Option<Reuse<'a>>,
+    /// Who lets a decision go on that needs more than the cache; without it everybody is let in.
+    pub admission: Option<&'a Admission>,
 }
 
 /// Answers probes until the ladder is done, the language model's by asking it.
+///
+/// # Errors
+/// `Overloaded` where an answer costs something and the admission refuses.
 pub async fn settle_asking(
     snapshot: &Snapshot,
     query: &Query,
     conversation: &Conversation,
     live: Live<'_>,
     asking: Asking<'_>,
-) -> Settled {
-    let mut run = Run::default();
+) -> Result<Settled, Overloaded> {
+    let (mut run, mut admitted, mut turn) = (Run::default(), None, None);
     loop {
-        if let Some(outcome) = run.up_to_llm(snapshot, query, conversation, live) {
-            return run.settled(outcome);
-        }
-        let start = Instant::now();
-        let answer = match asking.llm {
-            Some(llm) => {
-                llm.ask(snapshot, conversation, asking.deadline, asking.reuse)
-                    .await
-            }
-            None => {
-                metrics::llm_question("unavailable");
-                said(live)
-            }
+        let probe = match decide(&snapshot.policy, query, &run.evidence) {
+            Step::Done(outcome) => return Ok(run.settled(outcome)),
+            Step::Ask(probe) => probe,
         };
-        run.judged(answer, start.elapsed());
+        if let Some(admission) = asking.admission
+            && costs(probe)
+            && admitted.is_none()
+        {
+            let entered = admission.enter(&query.caller.tenant);
+            admitted = Some(entered.inspect_err(|why| metrics::overloaded(why.as_str()))?);
+            if probe != Probe::Llm {
+                turn = admission.turn().await;
+            }
+        }
+        match asking.llm {
+            Some(llm) if probe == Probe::Llm => {
+                turn.take();
+                let start = Instant::now();
+                run.evidence.llm = llm
+                    .ask(snapshot, conversation, asking.deadline, asking.reuse)
+                    .await;
+                run.ran(probe, start);
+            }
+            None if probe == Probe::Llm => {
+                metrics::llm_question("unavailable");
+                run.answer(probe, snapshot, conversation, live);
+            }
+            _ => run.answer(probe, snapshot, conversation, live),
+        }
+    }
+}
+
+/// Whether the answer takes more than a look. Signals do not, and are read before the cache is.
+fn costs(probe: Probe) -> bool {
+    match probe {
+        Probe::Embedding | Probe::Llm | Probe::Difficulty(_) => true,
+        Probe::ExactCache | Probe::Session | Probe::Health | Probe::Signals => false,
     }
 }
 
@@ -127,64 +155,48 @@ struct Run {
 }
 
 impl Run {
-    /// Answers probes until the ladder is done, or (`None`) asks the language model.
-    fn up_to_llm(
-        &mut self,
-        snapshot: &Snapshot,
-        query: &Query,
-        conversation: &Conversation,
-        live: Live<'_>,
-    ) -> Option<Result<Arc<Decision>, Refused>> {
+    /// Answers one probe; the language model's with what was stated.
+    fn answer(&mut self, probe: Probe, snapshot: &Snapshot, conversation: &Conversation, live: Live<'_>) {
         let evidence = &mut self.evidence;
-        loop {
-            let probe = match decide(&snapshot.policy, query, evidence) {
-                Step::Done(outcome) => return Some(outcome),
-                Step::Ask(probe) => probe,
-            };
-            let start = Instant::now();
-            match probe {
-                Probe::ExactCache => {
-                    let found = live.cache.and_then(|(cache, key)| cache.get(key));
-                    if let Some(found) = &found {
-                        evidence.embedding = found.embedding.clone();
-                        evidence.llm = found.llm.clone();
-                        evidence.difficulty = found.difficulty.clone();
-                    }
-                    evidence.cache = Answer::Got(found.map(|found| found.decision));
+        let start = Instant::now();
+        match probe {
+            Probe::ExactCache => {
+                let found = live.cache.and_then(|(cache, key)| cache.get(key));
+                if let Some(found) = &found {
+                    evidence.embedding = found.embedding.clone();
+                    evidence.llm = found.llm.clone();
+                    evidence.difficulty = found.difficulty.clone();
                 }
-                Probe::Session => {
-                    evidence.session = live.session.cloned().unwrap_or(Answer::Got(None));
-                }
-                Probe::Embedding => {
-                    let route = match &evidence.session {
-                        Answer::Got(Some(held)) => held.route.as_deref(),
-                        _ => None,
-                    };
-                    evidence.embedding = snapshot.scores(conversation, route);
-                }
-                Probe::Llm => return None,
-                Probe::Difficulty(route) => evidence.difficulty = snapshot.difficulty(route, conversation),
-                Probe::Health => {
-                    evidence.health = Answer::Got(match live.outcomes {
-                        Outcomes::None => Arc::default(),
-                        Outcomes::Reported(tracker) => tracker.ask(&snapshot.info.tenant, &snapshot.policy),
-                        Outcomes::Stated(health) => Arc::new(health.clone()),
-                    });
-                }
-                Probe::Signals => evidence.signals = Answer::Got(snapshot::signals(conversation)),
+                evidence.cache = Answer::Got(found.map(|found| found.decision));
             }
-            self.probes.push(ProbeRun {
-                probe,
-                duration: start.elapsed(),
-            });
+            Probe::Session => {
+                evidence.session = live.session.cloned().unwrap_or(Answer::Got(None));
+            }
+            Probe::Embedding => {
+                let route = match &evidence.session {
+                    Answer::Got(Some(held)) => held.route.as_deref(),
+                    _ => None,
+                };
+                evidence.embedding = snapshot.scores(conversation, route);
+            }
+            Probe::Llm => evidence.llm = said(live),
+            Probe::Difficulty(route) => evidence.difficulty = snapshot.difficulty(route, conversation),
+            Probe::Health => {
+                evidence.health = Answer::Got(match live.outcomes {
+                    Outcomes::None => Arc::default(),
+                    Outcomes::Reported(tracker) => tracker.ask(&snapshot.info.tenant, &snapshot.policy),
+                    Outcomes::Stated(health) => Arc::new(health.clone()),
+                });
+            }
+            Probe::Signals => evidence.signals = Answer::Got(snapshot::signals(conversation)),
         }
+        self.ran(probe, start);
     }
 
-    fn judged(&mut self, answer: Answer<Arc<Judgement>>, duration: Duration) {
-        self.evidence.llm = answer;
+    fn ran(&mut self, probe: Probe, start: Instant) {
         self.probes.push(ProbeRun {
-            probe: Probe::Llm,
-            duration,
+            probe,
+            duration: start.elapsed(),
         });
     }
 

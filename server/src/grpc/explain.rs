@@ -88,9 +88,11 @@ async fn request_now(
             llm: grpc.engine.llm(),
             deadline,
             reuse: None,
+            admission: Some(grpc.engine.admission()),
         },
     )
-    .await;
+    .await
+    .map_err(|overloaded| status::engine(overloaded.into()))?;
     outcome.map_err(|refused| status::engine(EngineError::Refused(refused)))?;
     let explained = signalbox_decide::explain(&snapshot.policy, &asked.query, &evidence);
     let explanation =

@@ -184,9 +184,11 @@ pub(crate) fn engine(error: EngineError) -> Status {
                 .retry()
                 .status()
         }
-        EngineError::InlineOverload => Failure::new(Code::ResourceExhausted, reason::OVERLOADED, message)
-            .retry()
-            .status(),
+        EngineError::InlineOverload | EngineError::Overloaded(_) => {
+            Failure::new(Code::ResourceExhausted, reason::OVERLOADED, message)
+                .retry()
+                .status()
+        }
         EngineError::InlineFailed => internal(&message),
         EngineError::Refused(why) => refused(why),
     }

@@ -217,6 +217,7 @@ impl Series {
         ] {
             self.semantic_wrong.with(&[bound], |gauge| gauge.set(value));
         }
+        self.in_progress.set(engine.admission().in_progress() as f64);
         self.ring_decisions.set(engine.ring().all().len() as f64);
     }
 }

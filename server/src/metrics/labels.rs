@@ -114,6 +114,10 @@ pub(super) const AUDITED: Label = Label {
     name: "result",
     values: &["same", "different"],
 };
+pub(super) const WHOSE: Label = Label {
+    name: "whose",
+    values: &["all", "tenant"],
+};
 pub(super) const BOUND: Label = Label {
     name: "bound",
     values: &["estimate", "lower", "upper"],

@@ -78,6 +78,19 @@ pub const METRICS: &[Metric] = &[
         help: "Decisions that had to do without something, by what it was.",
     },
     Metric {
+        name: "signalbox_overloaded_total",
+        kind: Kind::Counter,
+        labels: &[WHOSE],
+        help: "Decisions refused (RESOURCE_EXHAUSTED) because too many are in progress: `limits.decisions` of `all`, or half of \
+               it of one `tenant`. Cache hits are never refused.",
+    },
+    Metric {
+        name: "signalbox_decisions_in_progress",
+        kind: Kind::Gauge,
+        labels: &[],
+        help: "Decisions in progress that the cache did not have, those that wait for a language model among them.",
+    },
+    Metric {
         name: "signalbox_session_decisions_total",
         kind: Kind::Counter,
         labels: &[STAY],

@@ -11,6 +11,7 @@ mod inline;
 mod llm;
 mod llm_remote;
 mod outcomes;
+mod overload;
 mod policy;
 mod reflection;
 mod reload;

@@ -9,6 +9,7 @@ use signalbox_api::v1;
 use signalbox_api::v1::router_service_client::RouterServiceClient;
 use signalbox_client::{Client, Options};
 use signalbox_server::engine::Engine;
+use signalbox_server::engine::admission::Admission;
 use signalbox_server::engine::cache::{Bounds, DecisionCache};
 use signalbox_server::engine::ring::Ring;
 use signalbox_server::health::Clock;
@@ -120,6 +121,12 @@ impl Server {
     pub(crate) async fn with_llm(policy: &str, llm: Llm) -> Server {
         let engine = unshared_engine().with_llm(llm);
         Server::of(Settings::default(), Some(policy), engine).await
+    }
+
+    /// With [`POLICY`] in force and this bound on decisions in progress.
+    pub(crate) async fn with_admission(admission: Admission) -> Server {
+        let engine = unshared_engine().with_admission(admission);
+        Server::of(Settings::default(), Some(POLICY), engine).await
     }
 
     /// With these files, the first of them everyone's policy, in a directory, and all of them loaded as `serve` does.

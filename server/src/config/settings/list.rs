@@ -95,6 +95,12 @@ pub const SETTINGS: &[Setting] = &[
         doc: "Largest request.",
     },
     Setting {
+        key: "limits.decisions",
+        kind: Kind::Integer { min: 1, max: 1 << 20 },
+        default: "1024",
+        doc: "Most decisions in progress that the cache does not have; of one tenant half as many. More are refused with `RESOURCE_EXHAUSTED` and a time to wait; hits never are.",
+    },
+    Setting {
         key: "limits.max_concurrent_streams",
         kind: Kind::Integer {
             min: 1,
