@@ -213,3 +213,6 @@ impl Writer {
         self.lines = 0;
     }
 }
+
+#[cfg(test)]
+mod tests;

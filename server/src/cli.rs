@@ -15,6 +15,7 @@ mod cost_quality;
 pub mod eval;
 pub mod healthcheck;
 pub mod policy;
+pub mod replay;
 pub mod route;
 pub mod serve;
 
@@ -53,6 +54,8 @@ enum Command {
         #[command(subcommand)]
         command: audit::AuditCommand,
     },
+    /// Show what another policy would have made of the decisions in an audit log; exit code 1 if anything changes
+    Replay(replay::ReplayArgs),
     /// Print all settings in force, and where each comes from
     Config(SettingArgs),
 }
@@ -124,6 +127,7 @@ pub fn run() -> ExitCode {
         Some(Command::Eval(args)) => eval::run(args),
         Some(Command::Healthcheck(settings)) => healthcheck::run(settings),
         Some(Command::Audit { command }) => audit::run(command),
+        Some(Command::Replay(args)) => replay::run(&args),
         Some(Command::Config(settings)) => show(settings),
     };
     done.unwrap_or_else(|error| {

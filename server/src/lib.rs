@@ -16,6 +16,7 @@ pub mod llm;
 pub mod logs;
 pub mod metrics;
 pub mod policy_test;
+pub mod replay;
 pub mod serve;
 pub mod store;
 pub mod suggest;

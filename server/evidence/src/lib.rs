@@ -66,5 +66,5 @@ pub use conversation::{Role, Turn};
 pub use encoder::{Encoder, EncoderError};
 pub use likeness::Likeness;
 pub use scores::{DEFAULT_THRESHOLD, Scores, View};
-pub use signals::Signals;
+pub use signals::{Signals, known_language};
 pub use training::{RouteText, TrainingSet};

@@ -38,6 +38,9 @@ pub enum View {
 }
 
 impl View {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Whole, Self::Head, Self::Tail];
+
     /// The view's name in explanations: `whole`, `head` or `tail`.
     #[must_use]
     pub fn as_str(self) -> &'static str {

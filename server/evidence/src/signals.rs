@@ -51,6 +51,12 @@ impl Signals {
     }
 }
 
+/// The language code again, if it is one that [`Signals::language`] may have; for signals that are read from where they were
+/// written.
+pub fn known_language(code: &str) -> Option<&'static str> {
+    language::known(code)
+}
+
 /// Four decimals.
 fn rounded(value: f64) -> f64 {
     (value * 1e4).round() / 1e4

@@ -1,11 +1,15 @@
 //! The evidence of a decision as the audit log has it: scores, signals and states, by name where they outlive a policy.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use signalbox_decide::health::ModelHealth;
-use signalbox_decide::{Answer, Evidence, RouteScores};
+use signalbox_api::codes::degraded;
+use signalbox_decide::health::{Circuit, ModelHealth, Observed};
+use signalbox_decide::{Answer, Evidence, Health, Held, Judgement, RouteScores, Signals};
+use signalbox_evidence::{View, known_language};
 
 /// What was learned about a request. What is missing was not asked.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -119,6 +123,21 @@ fn written<T, W>(answer: &Answer<T>, write: impl Fn(&T) -> W) -> Option<Got<W>> 
     }
 }
 
+fn read<T, W>(answer: Option<Got<W>>, read: impl Fn(W) -> T) -> Answer<T> {
+    match answer {
+        None => Answer::NotAsked,
+        Some(Got::Got(got)) => Answer::Got(read(got)),
+        Some(Got::Failed(code)) => Answer::Failed {
+            // A code of a later version is as good as any: it failed.
+            code: degraded::ALL
+                .into_iter()
+                .find(|known| *known == code)
+                .unwrap_or(degraded::EMBEDDING_FAILED),
+            detail: "it had failed when the decision was made".to_owned(),
+        },
+    }
+}
+
 impl Learned {
     /// Drops what is about routes.
     pub(super) fn forget_routes(&mut self) {
@@ -172,6 +191,50 @@ impl From<&Evidence> for Learned {
     }
 }
 
+// The other way: what replays need.
+impl From<Learned> for Evidence {
+    fn from(learned: Learned) -> Self {
+        let Learned {
+            embedding,
+            llm,
+            difficulty,
+            signals,
+            session,
+            health,
+        } = learned;
+        Evidence {
+            cache: Answer::NotAsked,
+            embedding: read(embedding, |scores| Arc::new(scores.into())),
+            llm: read(llm, |judged| {
+                Arc::new(Judgement {
+                    scores: Arc::new(judged.scores.into()),
+                    measured: judged.measured,
+                    computed: Duration::try_from_secs_f64(judged.computed_ms / 1e3).unwrap_or_default(),
+                    ..Judgement::default()
+                })
+            }),
+            difficulty: read(difficulty, |difficulty| difficulty),
+            signals: read(signals, |read| Signals {
+                has_code: read.has_code,
+                has_math: read.has_math,
+                is_question: read.is_question,
+                language: known_language(&read.language).unwrap_or("und"),
+                complexity: read.complexity,
+                sentiment: read.sentiment,
+            }),
+            session: read(session, |was| {
+                was.map(|Was { model, route }| Held { model, route })
+            }),
+            health: read(health, |models| {
+                let models = models.into_iter().map(|(id, state)| (id, state.into()));
+                Arc::new(Health {
+                    models: models.collect(),
+                })
+            }),
+        }
+    }
+}
+
 impl From<&RouteScores> for Scores {
     fn from(scores: &RouteScores) -> Self {
         Scores {
@@ -181,6 +244,20 @@ impl From<&RouteScores> for Scores {
             held: scores.held,
             closing: scores.closing,
             view: scores.view.to_owned(),
+        }
+    }
+}
+
+impl From<Scores> for RouteScores {
+    fn from(scores: Scores) -> Self {
+        let view = View::ALL.iter().find(|view| view.as_str() == scores.view);
+        RouteScores {
+            routes: scores.routes,
+            other: scores.other,
+            default_threshold: scores.default_threshold,
+            held: scores.held,
+            closing: scores.closing,
+            view: view.copied().unwrap_or_default().as_str(),
         }
     }
 }
@@ -198,6 +275,24 @@ impl From<&ModelHealth> for State {
                 latency_ms: observed.latency_ms,
                 output_tokens: observed.output_tokens,
                 calls: observed.calls,
+            }),
+        }
+    }
+}
+
+impl From<State> for ModelHealth {
+    fn from(state: State) -> Self {
+        ModelHealth {
+            cooling_s: state.cooling_s,
+            circuit: state.circuit.map(|open| Circuit {
+                failure_share: open.failure_share,
+                calls: open.calls,
+                trial: open.trial,
+            }),
+            latency: state.latency.map(|took| Observed {
+                latency_ms: took.latency_ms,
+                output_tokens: took.output_tokens,
+                calls: took.calls,
             }),
         }
     }

@@ -151,6 +151,24 @@ impl Outcome {
     }
 }
 
+impl Outcome {
+    /// In what two outcomes differ for the caller: `refused`, `route`, `model` or `plan` (its kind or another of its models),
+    /// in that order.
+    pub fn difference(&self, after: &Outcome) -> Option<&'static str> {
+        if self.refused != after.refused {
+            Some("refused")
+        } else if self.route != after.route {
+            Some("route")
+        } else if self.model != after.model {
+            Some("model")
+        } else if self.plan != after.plan {
+            Some("plan")
+        } else {
+            None
+        }
+    }
+}
+
 impl Line {
     /// What is written of a decision.
     pub(super) fn of(entry: &Entry, sample: f64) -> Self {

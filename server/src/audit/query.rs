@@ -188,6 +188,49 @@ impl From<&Query> for Asked {
     }
 }
 
+// Says all of its fields, so that a new one cannot be forgotten here either.
+impl From<Asked> for Query {
+    fn from(asked: Asked) -> Self {
+        let (limits, wishes) = (asked.requirements, asked.preferences);
+        Query {
+            request_id: asked.request_id,
+            input_tokens: asked.input_tokens,
+            expected_output_tokens: asked.expected_output_tokens,
+            turns: asked.turns,
+            modalities: asked.modalities,
+            model: asked.model,
+            profile: asked.profile,
+            requirements: Requirements {
+                min_context_tokens: limits.min_context_tokens,
+                max_output_tokens: limits.max_output_tokens,
+                capabilities: limits.capabilities,
+                modalities: limits.modalities,
+                max_cost_usd: limits.max_cost_usd,
+                max_latency_ms: limits.max_latency_ms,
+                min_quality: limits.min_quality,
+                regions: limits.regions,
+                regions_exclude: false,
+            },
+            preferences: Preferences {
+                families: wishes.families,
+                weights: wishes.weights.map(Weights::from),
+                optimize_for: wishes.optimize_for.map(Objective::from),
+            },
+            caller: Caller {
+                tenant: asked.tenant,
+                tier: asked.tier,
+                session_id: asked.session_id,
+                labels: asked.labels,
+            },
+            attempts: asked.attempts.into_iter().map(Attempt::from).collect(),
+            user_turn: asked.user_turn,
+            earlier_tokens: asked.earlier_tokens,
+            inline_routes: asked.inline_routes,
+            read_cache: false,
+        }
+    }
+}
+
 impl From<Requirements> for Limits {
     fn from(requirements: Requirements) -> Self {
         let Requirements {
@@ -245,6 +288,22 @@ impl From<Weights> for Weighed {
     }
 }
 
+impl From<Weighed> for Weights {
+    fn from(
+        Weighed {
+            latency,
+            cost,
+            quality,
+        }: Weighed,
+    ) -> Self {
+        Weights {
+            latency,
+            cost,
+            quality,
+        }
+    }
+}
+
 impl From<Objective> for Aim {
     fn from(objective: Objective) -> Self {
         match objective {
@@ -253,6 +312,18 @@ impl From<Objective> for Aim {
             Objective::Fastest => Aim::Fastest,
             Objective::Best => Aim::Best,
             Objective::Weights(weights) => Aim::Weights(weights.into()),
+        }
+    }
+}
+
+impl From<Aim> for Objective {
+    fn from(aim: Aim) -> Self {
+        match aim {
+            Aim::Order => Objective::Order,
+            Aim::Cheapest => Objective::Cheapest,
+            Aim::Fastest => Objective::Fastest,
+            Aim::Best => Objective::Best,
+            Aim::Weights(weights) => Objective::Weights(weights.into()),
         }
     }
 }
@@ -270,6 +341,23 @@ impl From<&Attempt> for Tried {
                 AttemptOutcome::Refused => Became::Refused,
             },
             confidence: attempt.confidence,
+        }
+    }
+}
+
+impl From<Tried> for Attempt {
+    fn from(tried: Tried) -> Self {
+        Attempt {
+            model_id: tried.model,
+            outcome: match tried.outcome {
+                Became::Unspecified => AttemptOutcome::Unspecified,
+                Became::Error => AttemptOutcome::Error,
+                Became::RateLimited => AttemptOutcome::RateLimited,
+                Became::Timeout => AttemptOutcome::Timeout,
+                Became::LowConfidence => AttemptOutcome::LowConfidence,
+                Became::Refused => AttemptOutcome::Refused,
+            },
+            confidence: tried.confidence,
         }
     }
 }

@@ -140,7 +140,7 @@ pub(super) fn compile(compiler: &Compiler, file: &Path) -> anyhow::Result<Compil
 }
 
 /// Compiles a file whose policy is needed to go on: one with errors is exit code 2, as one that cannot be read.
-fn usable(compiler: &Compiler, file: &Path) -> anyhow::Result<Snapshot> {
+pub(super) fn usable(compiler: &Compiler, file: &Path) -> anyhow::Result<Snapshot> {
     let mut compiled = compile(compiler, file)?;
     let snapshot = compiled.snapshot.take();
     snapshot.ok_or_else(|| {

@@ -2,6 +2,7 @@
 
 use signalbox_decide::{Decision, Evidence, Policy, Query, Step, decide};
 
+use crate::audit::line::Outcome;
 use crate::engine::ring::Ring;
 use crate::store::Snapshot;
 
@@ -52,27 +53,12 @@ pub(crate) fn anew(new: &Snapshot, query: &Query, evidence: &Evidence, scored_by
     decide(&new.policy, &query, &evidence)
 }
 
-/// In what two decisions of two policies differ: `route`, `model` or `plan` (its kind or another of its models), in that
-/// order. Names are compared; indexes mean nothing across policies.
+/// In what two decisions of two policies differ for the caller; see [`Outcome::difference`].
 pub(crate) fn difference(
     old: &Policy,
     before: &Decision,
     new: &Policy,
     after: &Decision,
 ) -> Option<&'static str> {
-    let route = |policy: &Policy, decision: &Decision| decision.route.map(|r| policy.routes[r].name.clone());
-    let planned = |policy: &Policy, decision: &Decision| {
-        let models = decision.plan.models(decision.model);
-        let ids = models.iter().map(|&model| policy.models[model].id.clone());
-        (decision.plan.as_str(), ids.collect::<Vec<_>>())
-    };
-    if route(old, before) != route(new, after) {
-        Some("route")
-    } else if old.models[before.model].id != new.models[after.model].id {
-        Some("model")
-    } else if planned(old, before) != planned(new, after) {
-        Some("plan")
-    } else {
-        None
-    }
+    Outcome::of(old, Ok(before)).difference(&Outcome::of(new, Ok(after)))
 }

@@ -4,6 +4,7 @@
 
 mod audit;
 mod policy;
+mod replay;
 mod secured;
 mod support;
 

@@ -117,6 +117,18 @@ static COMMON: LazyLock<BTreeMap<&'static str, Vec<usize>>> = LazyLock::new(|| {
     common
 });
 
+/// Languages that are known by their script or its letters, and what stands for none.
+const OTHERS: [&str; 18] = [
+    "el", "ru", "uk", "hy", "he", "ar", "ur", "fa", "hi", "bn", "ta", "te", "th", "ka", "ko", "ja", "zh",
+    "und",
+];
+
+/// The code again, if it is one that [`language`] may give.
+pub(super) fn known(code: &str) -> Option<&'static str> {
+    let latin = LATIN.iter().map(|(language, ..)| *language);
+    latin.chain(OTHERS).find(|known| *known == code)
+}
+
 pub(super) fn language(text: &str, words: &[String]) -> &'static str {
     match script(text) {
         Some("latin") => latin(text, words),
