@@ -37,6 +37,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where Prometheus reads; `None` is `off`.
     pub metrics: Option<SocketAddr>,
+    /// Where JSON over HTTP is taken; `None` is `off`.
+    pub http: Option<SocketAddr>,
     /// The policy's file or directory; `None` is the built-in example.
     pub policy: Option<PathBuf>,
     /// The decision cache.
@@ -181,7 +183,8 @@ impl Checker<'_> {
     fn config(&mut self) -> Config {
         let config = Config {
             listen: self.address("listen"),
-            metrics: (self.text("metrics") != Some("off")).then(|| self.address("metrics")),
+            metrics: self.address_or_off("metrics"),
+            http: self.address_or_off("http.listen"),
             policy: self.text("policy").map(PathBuf::from),
             cache: StoreConfig {
                 max_entries: self.size("cache.max_entries"),
@@ -240,14 +243,20 @@ impl Checker<'_> {
 
     /// What is wrong with values that are right by themselves.
     fn together(&mut self, config: &Config) {
-        if config.metrics == Some(config.listen) && config.listen.port() != 0 {
-            self.problem(
-                "metrics",
-                format!(
-                    "{} is the address of `listen` too; choose another port",
-                    config.listen
-                ),
-            );
+        let addresses = [
+            ("listen", Some(config.listen)),
+            ("metrics", config.metrics),
+            ("http.listen", config.http),
+        ];
+        for (at, (key, address)) in addresses.into_iter().enumerate() {
+            let same = |&&(_, other): &&(_, Option<SocketAddr>)| other == address;
+            let taken = addresses[..at].iter().find(same);
+            if let (Some(address), Some((other, _))) = (address, taken)
+                && address.port() != 0
+            {
+                let message = format!("{address} is the address of `{other}` too; choose another port");
+                self.problem(key, message);
+            }
         }
     }
 
@@ -268,6 +277,10 @@ impl Checker<'_> {
             origin,
             message,
         });
+    }
+
+    fn address_or_off(&mut self, key: &str) -> Option<SocketAddr> {
+        (self.text(key) != Some("off")).then(|| self.address(key))
     }
 
     fn address(&mut self, key: &str) -> SocketAddr {

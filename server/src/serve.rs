@@ -11,21 +11,23 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use prost_reflect::DescriptorError;
 use signalbox_api::FILE_DESCRIPTOR_SET;
 use signalbox_api::v1::router_service_server::RouterServiceServer;
 use thiserror::Error;
 use tokio::net::TcpListener;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
+use tonic::body::Body;
 use tonic::service::Routes;
 use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::HealthService;
-use tower::Layer as _;
+use tower::{Layer as _, ServiceExt as _};
 
 use crate::engine::Engine;
 use crate::grpc::Grpc;
 use crate::grpc::access::{Access, Admin};
 use crate::serve::connections::Connections;
-use crate::serve::edge::EdgeLayer;
+use crate::serve::edge::{Edge, EdgeLayer};
 use crate::serve::health::Health;
 use crate::serve::tls::Tls;
 use crate::watcher::PolicySource;
@@ -37,6 +39,7 @@ pub mod credentials;
 pub mod edge;
 mod health;
 mod incoming;
+mod json;
 pub mod tls;
 
 /// How the server listens and ends.
@@ -44,6 +47,8 @@ pub mod tls;
 pub struct Settings {
     /// Where to listen; port 0 takes a free one. Default: 127.0.0.1:50051.
     pub listen: SocketAddr,
+    /// Where to take JSON over HTTP. Default: nowhere.
+    pub http: Option<SocketAddr>,
     /// The largest message that is read, in bytes. Default: 4 MiB.
     pub max_message_bytes: usize,
     /// How long to serve on, NOT_SERVING, after the signal to stop, so that load balancers take notice. Default: none.
@@ -74,6 +79,7 @@ impl Default for Settings {
     fn default() -> Self {
         Settings {
             listen: SocketAddr::from(([127, 0, 0, 1], 50051)),
+            http: None,
             max_message_bytes: 4 << 20,
             drain: Duration::ZERO,
             stop_deadline: Duration::from_secs(10),
@@ -94,8 +100,10 @@ impl Default for Settings {
 #[derive(Debug, Error)]
 pub enum ServeError {
     /// The address cannot be listened on.
-    #[error("listen: cannot listen on {address}: {error}; choose another address")]
+    #[error("{setting}: cannot listen on {address}: {error}; choose another address")]
     Listen {
+        /// The setting that has it.
+        setting: &'static str,
         /// The address.
         address: SocketAddr,
         /// What the system said.
@@ -104,6 +112,9 @@ pub enum ServeError {
     /// The descriptors of the API cannot be served, which only a broken build does.
     #[error("reflection: {0}")]
     Reflection(#[from] tonic_reflection::server::Error),
+    /// The same, for JSON.
+    #[error("http.listen: {0}")]
+    Json(#[from] DescriptorError),
 }
 
 /// A server that listens and does not answer yet.
@@ -111,7 +122,10 @@ pub enum ServeError {
 pub struct Bound {
     /// The address it listens on, with its real port.
     pub grpc_addr: SocketAddr,
+    /// The address for JSON, with its real port.
+    pub http_addr: Option<SocketAddr>,
     listener: TcpListener,
+    http_listener: Option<TcpListener>,
     settings: Settings,
     engine: Arc<Engine>,
     source: Arc<PolicySource>,
@@ -128,20 +142,35 @@ pub async fn bind(
     engine: Arc<Engine>,
     source: Arc<PolicySource>,
 ) -> Result<Bound, ServeError> {
-    let address = settings.listen;
-    let failed = |error| ServeError::Listen { address, error };
-    let listener = TcpListener::bind(address).await.map_err(failed)?;
-    let grpc_addr = listener.local_addr().map_err(failed)?;
+    let (listener, grpc_addr) = listen("listen", settings.listen).await?;
+    let http = match settings.http {
+        Some(address) => Some(listen("http.listen", address).await?),
+        None => None,
+    };
+    let (http_listener, http_addr) = http.unzip();
     let (health, ready) = (Health::new().await, watch::Sender::new(false));
     Ok(Bound {
         grpc_addr,
+        http_addr,
         listener,
+        http_listener,
         settings,
         engine,
         source,
         health,
         ready,
     })
+}
+
+async fn listen(setting: &'static str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeError> {
+    let failed = |error| ServeError::Listen {
+        setting,
+        address,
+        error,
+    };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    Ok((listener, bound))
 }
 
 impl Bound {
@@ -155,26 +184,45 @@ impl Bound {
     /// # Errors
     /// When the descriptors cannot be served.
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
-        let routes = self.routes()?;
+        let calls = self.service(self.grpc_addr)?;
+        let pages = match self.http_addr {
+            Some(address) => Some(json::router(
+                self.service(address)?,
+                self.settings.max_message_bytes,
+            )?),
+            None => None,
+        };
         let Bound {
             settings,
             engine,
             listener,
+            http_listener,
             health,
             ready,
             ..
         } = self;
-        let service = EdgeLayer::new(settings.max_message_bytes).layer(routes);
-        let (stop, stopped) = oneshot::channel::<()>();
-        let signal = async {
-            // A dropped sender stops as well.
-            let _ = stopped.await;
+        let (stop, stopped) = watch::channel(());
+        let signal = || {
+            let mut stopped = stopped.clone();
+            async move {
+                // A dropped sender stops as well.
+                let _ = stopped.changed().await;
+            }
         };
-        let serving = Connections::new(&settings).serve(listener, service, signal);
+        let calls = Connections::grpc(&settings).serve(listener, calls, signal());
+        let pages = async {
+            if let Some((listener, pages)) = http_listener.zip(pages) {
+                let pages = pages.map_response(|page| page.map(Body::new));
+                Connections::http(&settings)
+                    .serve(listener, pages, signal())
+                    .await;
+            }
+        };
+        let serving = async { tokio::join!(calls, pages) };
         tokio::pin!(serving);
         tokio::select! {
             // Without the signal it goes on.
-            () = &mut serving => return Ok(()),
+            ((), ()) = &mut serving => return Ok(()),
             () = health.follow(&engine, &ready) => {}
             () = health.follow_llm(&engine) => {}
             () = shutdown => {}
@@ -183,10 +231,10 @@ impl Bound {
         health.not_serving().await;
         tracing::info!(drain = ?settings.drain, "stopping: not serving, draining");
         tokio::select! {
-            () = &mut serving => return Ok(()),
+            ((), ()) = &mut serving => return Ok(()),
             () = tokio::time::sleep(settings.drain) => {}
         }
-        let _ = stop.send(());
+        stop.send_replace(());
         if tokio::time::timeout(settings.stop_deadline, serving)
             .await
             .is_err()
@@ -196,12 +244,9 @@ impl Bound {
         Ok(())
     }
 
-    fn routes(&self) -> Result<Routes, ServeError> {
-        let access = Access::new(
-            self.grpc_addr,
-            self.settings.admin.clone(),
-            self.settings.allow_push,
-        );
+    /// The service behind the edge layer, for the listener at `address`.
+    fn service(&self, address: SocketAddr) -> Result<Edge<Routes>, ServeError> {
+        let access = Access::new(address, self.settings.admin.clone(), self.settings.allow_push);
         let grpc = Grpc::new(self.engine.clone(), self.source.clone(), access);
         let service =
             RouterServiceServer::new(grpc).max_decoding_message_size(self.settings.max_message_bytes);
@@ -217,6 +262,7 @@ impl Bound {
             .add_service(health)
             .add_service(reflection().build_v1()?)
             .add_service(reflection().build_v1alpha()?);
-        Ok(routes.routes().prepare())
+        let edge = EdgeLayer::new(self.settings.max_message_bytes);
+        Ok(edge.layer(routes.routes().prepare()))
     }
 }

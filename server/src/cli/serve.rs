@@ -89,9 +89,11 @@ async fn serve(config: Config) -> anyhow::Result<ExitCode> {
         debounce: config.reload.debounce,
     };
     let _watcher = Watcher::start(source, engine.policies().clone(), options);
+    let http = bound.http_addr.map(|address| format!(" http={address}"));
     let line = format!(
-        "signalbox ready grpc={} metrics={shown} policy={policy}\n",
-        bound.grpc_addr
+        "signalbox ready grpc={} metrics={shown} policy={policy}{}\n",
+        bound.grpc_addr,
+        http.unwrap_or_default()
     );
     let serving = bound.run(stopped(stop));
     tokio::pin!(serving);
@@ -141,6 +143,7 @@ fn engine(config: &Config) -> anyhow::Result<Engine> {
 fn transport(config: &Config) -> anyhow::Result<Settings> {
     Ok(Settings {
         listen: config.listen,
+        http: config.http,
         max_message_bytes: config.limits.message_bytes,
         drain: config.drain,
         stop_deadline: config.stop_deadline,

@@ -159,6 +159,12 @@ pub(crate) fn malformed(detail: &str) -> Status {
     Failure::new(Code::InvalidArgument, reason::INVALID_REQUEST, message).status()
 }
 
+/// The text is no JSON of the expected message. `detail` goes to who sent it and nowhere else: it may quote a value.
+pub(crate) fn malformed_json(detail: &str) -> Status {
+    let message = format!("the body is not the JSON of this message; see the API's proto files: {detail}");
+    Failure::new(Code::InvalidArgument, reason::INVALID_REQUEST, message).status()
+}
+
 /// Why the engine has no decision.
 pub(crate) fn engine(error: EngineError) -> Status {
     let message = error.to_string();

@@ -31,6 +31,9 @@ const BACK_OFF: Duration = Duration::from_millis(100);
 /// The longest wait for a peer's answer to a ping.
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// The least that hyper takes as the limit of what it reads before a request's end of headers.
+const MAX_HTTP1_HEADERS: usize = 8192;
+
 /// How connections are taken in and served.
 #[derive(Clone, Debug)]
 pub(super) struct Connections {
@@ -43,8 +46,22 @@ pub(super) struct Connections {
 
 impl Connections {
     /// For calls of gRPC, which speaks HTTP/2 only.
-    pub(super) fn new(settings: &Settings) -> Self {
-        let mut builder = Builder::new(TokioExecutor::new()).http2_only();
+    pub(super) fn grpc(settings: &Settings) -> Self {
+        Connections::new(settings, Builder::new(TokioExecutor::new()).http2_only())
+    }
+
+    /// For HTTP of any version.
+    pub(super) fn http(settings: &Settings) -> Self {
+        let mut builder = Builder::new(TokioExecutor::new());
+        builder
+            .http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(settings.handshake)
+            .max_buf_size(MAX_HTTP1_HEADERS.max(settings.max_header_bytes as usize));
+        Connections::new(settings, builder)
+    }
+
+    fn new(settings: &Settings, mut builder: Builder<TokioExecutor>) -> Self {
         builder
             .http2()
             .timer(TokioTimer::new())

@@ -8,6 +8,7 @@ mod errors;
 mod explain;
 mod health;
 mod inline;
+mod json;
 mod llm;
 mod llm_remote;
 mod outcomes;

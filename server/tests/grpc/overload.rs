@@ -5,6 +5,7 @@ use std::time::Duration;
 use signalbox_api::v1;
 use signalbox_api::v1::explain_request::Target;
 use signalbox_server::engine::admission::Admission;
+use signalbox_server::serve::Settings;
 use tonic::Code;
 
 use crate::errors::{check, retry_after};
@@ -23,7 +24,7 @@ fn of(tenant: &str, prompt: &str) -> v1::RouteRequest {
 
 #[tokio::test]
 async fn above_the_bound_hits_and_named_models_are_answered_and_the_rest_is_told_when_to_come_again() {
-    let server = Server::with_admission(Admission::new(2, 2)).await;
+    let server = Server::with_admission(Settings::default(), Admission::new(2, 2)).await;
     let (known, new) = ("write a parser in rust", "translate this sentence into french");
     let mut client = server.raw().await;
     let before = client.route(ask(known)).await.unwrap().into_inner();
@@ -55,7 +56,7 @@ async fn above_the_bound_hits_and_named_models_are_answered_and_the_rest_is_told
 
 #[tokio::test]
 async fn a_tenant_that_has_its_half_leaves_room_for_others() {
-    let server = Server::with_admission(Admission::new(2, 2)).await;
+    let server = Server::with_admission(Settings::default(), Admission::new(2, 2)).await;
     let mut client = server.raw().await;
     let _held = server.engine.admission().enter("acme").unwrap();
     let refused = client.route(of("acme", "write a parser")).await.unwrap_err();

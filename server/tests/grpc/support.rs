@@ -71,6 +71,7 @@ routes:
 /// A running server. Dropping it stops it at once.
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
+    pub(crate) http: Option<SocketAddr>,
     pub(crate) engine: Arc<Engine>,
     pub(crate) file: PathBuf,
     pub(crate) ready: watch::Receiver<bool>,
@@ -124,9 +125,9 @@ impl Server {
     }
 
     /// With [`POLICY`] in force and this bound on decisions in progress.
-    pub(crate) async fn with_admission(admission: Admission) -> Server {
+    pub(crate) async fn with_admission(settings: Settings, admission: Admission) -> Server {
         let engine = unshared_engine().with_admission(admission);
-        Server::of(Settings::default(), Some(POLICY), engine).await
+        Server::of(settings, Some(POLICY), engine).await
     }
 
     /// With these files, the first of them everyone's policy, in a directory, and all of them loaded as `serve` does.
@@ -158,7 +159,7 @@ impl Server {
             ..settings
         };
         let bound = serve::bind(settings, engine.clone(), source).await.unwrap();
-        let (address, mut ready) = (bound.grpc_addr, bound.ready());
+        let (address, http, mut ready) = (bound.grpc_addr, bound.http_addr, bound.ready());
         let (stop, stopped) = oneshot::channel::<()>();
         let run = tokio::spawn(bound.run(async {
             let _ = stopped.await;
@@ -168,6 +169,7 @@ impl Server {
         }
         Server {
             address,
+            http,
             engine,
             file,
             ready,

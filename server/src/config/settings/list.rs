@@ -23,6 +23,12 @@ pub const SETTINGS: &[Setting] = &[
         doc: "Address and port for Prometheus, or `off`.",
     },
     Setting {
+        key: "http.listen",
+        kind: Kind::AddressOrOff,
+        default: "off",
+        doc: "Address and port for `POST /v1/route` and `/v1/explain` in JSON, or `off`.",
+    },
+    Setting {
         key: "policy",
         kind: Kind::Text,
         default: "",

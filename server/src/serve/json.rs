@@ -1,0 +1,189 @@
+//! JSON over HTTP for callers without gRPC: `POST /v1/route` and `POST /v1/explain` take and give the messages of the API as
+//! proto3 writes them in JSON. Each is a call to the same service through the same edge layer, so deadlines, credentials,
+//! limits and errors are those of gRPC: an error is a `google.rpc.Status` with its details, under the HTTP status that
+//! `google/rpc/code.proto` gives its code.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::to_bytes;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::post;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderMap, HeaderName, StatusCode};
+use prost_reflect::{DescriptorError, DescriptorPool, DynamicMessage, MessageDescriptor};
+use signalbox_api::FILE_DESCRIPTOR_SET;
+use signalbox_api::v1::router_service_client::RouterServiceClient;
+use tonic::metadata::MetadataMap;
+use tonic::service::Routes;
+use tonic::{Code, Status};
+use tonic_types::StatusExt as _;
+
+use crate::grpc::status;
+use crate::serve::Peer;
+use crate::serve::edge::Edge;
+
+/// The service, called without a network between.
+type Client = RouterServiceClient<Edge<Routes>>;
+
+/// Headers of a request that are the call's as well.
+const PASSED_ON: [HeaderName; 2] = [AUTHORIZATION, HeaderName::from_static("grpc-timeout")];
+
+#[derive(Clone, Debug)]
+struct Gateway {
+    client: Client,
+    messages: Arc<DescriptorPool>,
+    max_bytes: usize,
+}
+
+/// The pages, each a call to `service`; `max_bytes` is the largest body.
+///
+/// # Errors
+/// When the descriptors of the API are broken, which only a broken build does.
+pub(super) fn router(service: Edge<Routes>, max_bytes: usize) -> Result<Router, DescriptorError> {
+    let mut messages = DescriptorPool::global();
+    messages.decode_file_descriptor_set(FILE_DESCRIPTOR_SET)?;
+    messages.decode_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)?;
+    let gateway = Gateway {
+        client: RouterServiceClient::new(service).max_decoding_message_size(usize::MAX),
+        messages: Arc::new(messages),
+        max_bytes,
+    };
+    Ok(Router::new()
+        .route("/v1/route", post(route))
+        .route("/v1/explain", post(explain))
+        .with_state(gateway))
+}
+
+async fn route(State(gateway): State<Gateway>, request: Request) -> Response {
+    let call = async |mut client: Client, request| client.route(request).await;
+    gateway.answer("Route", request, call).await
+}
+
+async fn explain(State(gateway): State<Gateway>, request: Request) -> Response {
+    let call = async |mut client: Client, request| client.explain(request).await;
+    gateway.answer("Explain", request, call).await
+}
+
+impl Gateway {
+    /// Makes the call that a request asks for and writes its answer.
+    async fn answer<Q, A, F>(
+        &self,
+        method: &str,
+        request: Request,
+        call: impl FnOnce(Client, tonic::Request<Q>) -> F,
+    ) -> Response
+    where
+        Q: prost::Message + Default,
+        A: prost::Message,
+        F: Future<Output = Result<tonic::Response<A>, Status>>,
+    {
+        let called = async {
+            let request = self
+                .read(&format!("signalbox.v1.{method}Request"), request)
+                .await?;
+            let said = call(self.client.clone(), request).await?.into_inner();
+            self.written(&format!("signalbox.v1.{method}Response"), &said.encode_to_vec())
+        };
+        match called.await {
+            Ok(json) => page(StatusCode::OK, json),
+            Err(status) => self.refusal(&status),
+        }
+    }
+
+    /// The call, checked and decoded.
+    async fn read<Q>(&self, kind: &str, request: Request) -> Result<tonic::Request<Q>, Status>
+    where
+        Q: prost::Message + Default,
+    {
+        let (head, body) = request.into_parts();
+        if !is_json(&head.headers) {
+            let advice = "is not `application/json`; send JSON and say so, as `curl --json` does";
+            return Err(status::invalid_field("content-type", advice));
+        }
+        let body = to_bytes(body, self.max_bytes).await;
+        let body = body.map_err(|_| status::too_large(self.max_bytes))?;
+        let mut json = serde_json::Deserializer::from_slice(&body);
+        let message = DynamicMessage::deserialize(self.kind(kind)?, &mut json)
+            .and_then(|message| json.end().map(|()| message))
+            .map_err(|error| status::malformed_json(&error.to_string()))?;
+        let message = message.transcode_to();
+        let message = message.map_err(|error| status::malformed_json(&error.to_string()))?;
+        let mut call = tonic::Request::new(message);
+        let mut passed = HeaderMap::new();
+        for name in PASSED_ON {
+            if let Some(value) = head.headers.get(&name) {
+                passed.insert(name, value.clone());
+            }
+        }
+        *call.metadata_mut() = MetadataMap::from_headers(passed);
+        if let Some(peer) = head.extensions.get::<Peer>() {
+            call.extensions_mut().insert(peer.clone());
+        }
+        Ok(call)
+    }
+
+    /// An encoded message as JSON.
+    fn written(&self, kind: &str, message: &[u8]) -> Result<Vec<u8>, Status> {
+        let broken = |what: &dyn std::fmt::Display| status::internal(&format!("JSON: {what}"));
+        let message = DynamicMessage::decode(self.kind(kind)?, message).map_err(|error| broken(&error))?;
+        serde_json::to_vec(&message).map_err(|error| broken(&error))
+    }
+
+    fn kind(&self, name: &str) -> Result<MessageDescriptor, Status> {
+        let kind = self.messages.get_message_by_name(name);
+        kind.ok_or_else(|| status::internal(&format!("JSON: there is no message {name}")))
+    }
+
+    fn refusal(&self, status: &Status) -> Response {
+        let code = status.code();
+        // What does not come from the table has no details.
+        let json = match status.details() {
+            [] => Err(()),
+            details => self.written("google.rpc.Status", details).map_err(|_| ()),
+        };
+        let json = json.unwrap_or_else(|()| {
+            let bare = serde_json::json!({"code": code as i32, "message": status.message()});
+            bare.to_string().into_bytes()
+        });
+        let mut response = page(http_status(code), json);
+        let details = status.get_error_details();
+        if let Some(delay) = details.retry_info().and_then(|info| info.retry_delay) {
+            let seconds = delay.as_secs().max(1).into();
+            response.headers_mut().insert(RETRY_AFTER, seconds);
+        }
+        response
+    }
+}
+
+fn page(status: StatusCode, json: Vec<u8>) -> Response {
+    (status, [(CONTENT_TYPE, "application/json")], json).into_response()
+}
+
+/// A page of another site can have a browser send anything but this without asking.
+fn is_json(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    let kind = kind.and_then(|kind| kind.split(';').next());
+    kind.is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
+}
+
+/// What `google/rpc/code.proto` gives.
+fn http_status(code: Code) -> StatusCode {
+    match code {
+        Code::Ok => StatusCode::OK,
+        Code::InvalidArgument | Code::FailedPrecondition | Code::OutOfRange => StatusCode::BAD_REQUEST,
+        Code::Unauthenticated => StatusCode::UNAUTHORIZED,
+        Code::PermissionDenied => StatusCode::FORBIDDEN,
+        Code::NotFound => StatusCode::NOT_FOUND,
+        Code::AlreadyExists | Code::Aborted => StatusCode::CONFLICT,
+        Code::ResourceExhausted => StatusCode::TOO_MANY_REQUESTS,
+        Code::Unimplemented => StatusCode::NOT_IMPLEMENTED,
+        Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        Code::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
+        // 499 has a meaning and no name.
+        Code::Cancelled => StatusCode::from_u16(499).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+        Code::Unknown | Code::Internal | Code::DataLoss => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
