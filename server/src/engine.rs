@@ -44,6 +44,7 @@ pub struct Engine {
     sessions: Sessions,
     shadows: Shadows,
     llm: Option<Llm>,
+    near: Arc<Near>,
     audit: Option<Audit>,
 }
 
@@ -59,6 +60,7 @@ impl Engine {
             sessions: Sessions::default(),
             shadows: Shadows::default(),
             llm: None,
+            near: Arc::default(),
             audit: None,
         }
     }
@@ -87,6 +89,15 @@ impl Engine {
         }
     }
 
+    /// The same with a store for what the language model says.
+    #[must_use]
+    pub fn with_near(self, near: Near) -> Self {
+        Engine {
+            near: Arc::new(near),
+            ..self
+        }
+    }
+
     /// The same with a log of decisions.
     #[must_use]
     pub fn with_audit(self, audit: Audit) -> Self {
@@ -104,6 +115,11 @@ impl Engine {
     /// The language model, if there is one.
     pub fn llm(&self) -> Option<&Llm> {
         self.llm.as_ref()
+    }
+
+    /// What the language model said, kept for requests that ask for the same.
+    pub fn near(&self) -> &Near {
+        &self.near
     }
 
     /// All policies.
