@@ -107,6 +107,7 @@ impl SettingArgs {
             file: config,
             variables: std::env::vars_os().collect(),
             flags,
+            memory: config::memory::limit(),
         };
         config::load(&inputs).map_err(|problems| {
             let lines: Vec<String> = problems.iter().map(|problem| format!("\n  {problem}")).collect();

@@ -21,6 +21,7 @@ use crate::serve::tls::TlsFiles;
 
 mod layers;
 mod llm;
+pub mod memory;
 mod security;
 pub mod settings;
 

@@ -47,6 +47,7 @@ pub struct Engine {
     shadows: Shadows,
     admission: Admission,
     llm: Option<Llm>,
+    near: Arc<Near>,
     audit: Option<Audit>,
 }
 
@@ -63,6 +64,7 @@ impl Engine {
             shadows: Shadows::default(),
             admission: Admission::default(),
             llm: None,
+            near: Arc::default(),
             audit: None,
         }
     }
@@ -97,6 +99,15 @@ impl Engine {
         }
     }
 
+    /// The same with a store for what the language model says.
+    #[must_use]
+    pub fn with_near(self, near: Near) -> Self {
+        Engine {
+            near: Arc::new(near),
+            ..self
+        }
+    }
+
     /// The same with a log of decisions.
     #[must_use]
     pub fn with_audit(self, audit: Audit) -> Self {
@@ -114,6 +125,11 @@ impl Engine {
     /// The language model, if there is one.
     pub fn llm(&self) -> Option<&Llm> {
         self.llm.as_ref()
+    }
+
+    /// What the language model said, kept for requests that ask for the same.
+    pub fn near(&self) -> &Near {
+        &self.near
     }
 
     /// All policies.

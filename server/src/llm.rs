@@ -34,11 +34,13 @@ pub mod hosted;
 pub mod near;
 mod pace;
 pub mod remote;
+mod reuse;
 mod start;
 
 pub(crate) use engine::routes_of;
 pub use engine::{Engine, Failure, Question, Reply};
 pub use near::Near;
+pub use reuse::Reuse;
 pub use start::{StartError, start};
 
 /// Bounds of an [`Llm`].
@@ -156,21 +158,9 @@ impl Llm {
         deadline: Option<Instant>,
         reuse: Option<Reuse<'_>>,
     ) -> Answer<Arc<Judgement>> {
-        let kept = reuse.and_then(|reuse| {
-            let settings = snapshot.policy.cache.semantic.as_ref()?;
-            let spot = reuse
-                .near
-                .spot(snapshot, conversation, reuse.tenant, &self.identity())?;
-            Some((reuse, settings, spot))
-        });
-        if let Some((reuse, settings, spot)) = &kept
-            && reuse.read
-            && let Some(said) = reuse.near.get(spot)
-        {
+        let reusing = reuse.and_then(|reuse| reuse.of(snapshot, conversation, &self.identity()));
+        if let Some(said) = reusing.as_ref().and_then(|reusing| reusing.said(self)) {
             metrics::llm_question("reused");
-            if reuse.near.audit.samples(settings.audit) {
-                self.audit(reuse.near, settings.budget, snapshot, conversation, said.clone());
-            }
             return Answer::Got(said);
         }
         let limit = Duration::from_millis(snapshot.policy.llm.timeout_ms);
@@ -182,55 +172,14 @@ impl Llm {
         match self.inner.within(left, now, snapshot, conversation).await {
             Ok(judgement) => {
                 metrics::llm_question("answered");
-                if let Some((reuse, settings, spot)) = kept {
-                    let ttl = Duration::from_secs(snapshot.policy.cache.ttl_s);
-                    reuse.near.put(spot, &judgement, settings, ttl);
+                if let Some(reusing) = reusing {
+                    reusing.keep(&judgement);
                 }
                 Answer::Got(judgement)
             }
             Err(failure) => missed(&failure),
         }
     }
-
-    /// Asks, off the path of requests, what was reused, to see whether the engine says the same here. It gives way to questions
-    /// that somebody waits for.
-    fn audit(
-        &self,
-        near: &Arc<Near>,
-        budget: f64,
-        snapshot: &Snapshot,
-        conversation: &Conversation,
-        said: Arc<Judgement>,
-    ) {
-        let inner = &self.inner;
-        let busy = lock(&inner.begun).len() * 2 >= inner.bounds.queue;
-        let (State::Ready, false, Some(routes)) = (&*inner.state.borrow(), busy, snapshot.questioned())
-        else {
-            return;
-        };
-        let Ok(asking) = inner.begin(key(snapshot, conversation), routes, conversation) else {
-            return;
-        };
-        let near = near.clone();
-        tokio::spawn(async move {
-            if let Ok(Ok(now)) = tokio::time::timeout(PATIENCE, asking).await {
-                let wrong = now.best() != said.best();
-                metrics::semantic_audit(if wrong { "different" } else { "same" });
-                near.audit.note(wrong, budget);
-            }
-        });
-    }
-}
-
-/// How a question uses what was said to others.
-#[derive(Clone, Copy, Debug)]
-pub struct Reuse<'a> {
-    /// What was said.
-    pub near: &'a Arc<Near>,
-    /// Whose request it is; nobody else's are looked at.
-    pub tenant: &'a str,
-    /// Whether to look, and not only to keep.
-    pub read: bool,
 }
 
 /// What a policy gets that wants a language model where there is none.

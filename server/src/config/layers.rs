@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use ::config::{Environment, File, Source as _, Value, ValueKind};
 use signalbox_decide::decision::nearest;
 
+use super::memory;
 use super::settings::{PREFIX, SETTINGS, Setting, variable};
 
 /// Names the file and is not a setting.
@@ -23,13 +24,20 @@ pub struct Inputs {
     pub variables: Vec<(OsString, OsString)>,
     /// Flags that were given, by the key that they set.
     pub flags: Vec<(&'static str, String)>,
+    /// Bytes of memory that the process may use, where that is limited: see [`memory::limit`].
+    pub memory: Option<u64>,
 }
+
+/// Settings that are less by default where little memory may be used.
+const STORES: [&str; 2] = ["cache.max_bytes", "sessions.max_bytes"];
 
 /// Where a value comes from, the weakest first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// The list of settings.
     Default,
+    /// The least of that and a share of the memory, which is limited to so many bytes.
+    Memory(u64),
     /// A file.
     File(PathBuf),
     /// An environment variable.
@@ -42,6 +50,7 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Origin::Default => f.write_str("default"),
+            Origin::Memory(limit) => write!(f, "default, an eighth of the memory limit of {limit} bytes"),
             Origin::File(path) => write!(f, "{}", path.display()),
             Origin::Variable(name) | Origin::Flag(name) => f.write_str(name),
         }
@@ -75,7 +84,7 @@ pub(super) type Values = BTreeMap<&'static str, (String, Origin)>;
 pub(super) fn read(inputs: &Inputs, problems: &mut Vec<Problem>) -> Values {
     let mut values = Values::new();
     for setting in SETTINGS.iter().filter(|setting| !setting.default.is_empty()) {
-        values.insert(setting.key, (setting.default.to_owned(), Origin::Default));
+        values.insert(setting.key, usual(setting, inputs.memory));
     }
     if let Some(path) = &inputs.file {
         let origin = |_: &str| Origin::File(path.clone());
@@ -109,6 +118,17 @@ pub(super) fn read(inputs: &Inputs, problems: &mut Vec<Problem>) -> Values {
         values.insert(key, (value.clone(), Origin::Flag(format!("--{flag}"))));
     }
     values
+}
+
+/// What holds where nothing is set.
+fn usual(setting: &Setting, limit: Option<u64>) -> (String, Origin) {
+    let default = setting.default.to_owned();
+    let store = STORES.contains(&setting.key);
+    let less = default.parse().ok().filter(|_| store);
+    match (less.and_then(|usual| memory::default_bytes(limit, usual)), limit) {
+        (Some(bytes), Some(limit)) => (bytes.to_string(), Origin::Memory(limit)),
+        _ => (default, Origin::Default),
+    }
 }
 
 /// An empty variable counts as not set: charts and compose files leave them behind.

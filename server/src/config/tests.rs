@@ -54,6 +54,33 @@ fn without_anything_the_defaults_hold() {
 }
 
 #[test]
+fn stores_take_less_by_default_where_memory_is_short() {
+    let inputs = |memory, variable: &str| Inputs {
+        variables: variables(&[("SIGNALBOX__CACHE__MAX_BYTES", variable)]),
+        memory,
+        ..Inputs::default()
+    };
+    let bytes = |memory, variable| {
+        let config = loaded(&inputs(memory, variable));
+        (config.cache.max_bytes, config.sessions.max_bytes)
+    };
+    let usual = 64 << 20;
+    assert_eq!(bytes(Some(512 << 20), ""), (usual, usual));
+    assert_eq!(bytes(Some(256 << 20), ""), (32 << 20, 32 << 20));
+    assert_eq!(bytes(Some(256 << 20), "77"), (77, 32 << 20), "what is set holds");
+    let (_, raw) = load(&inputs(Some(800), "")).unwrap();
+    let shown = raw.to_yaml();
+    let line = shown
+        .lines()
+        .find(|line| line.contains("max_bytes: 100"))
+        .unwrap();
+    assert!(
+        line.ends_with("# default, an eighth of the memory limit of 800 bytes"),
+        "{shown}"
+    );
+}
+
+#[test]
 fn flags_win_then_the_environment_then_the_file_then_the_default() {
     let text = "listen = \"127.0.0.1:1\"\nring.size = 1\ndrain_ms = 1\nmetrics = \"127.0.0.1:1001\"\n";
     let (_directory, path) = file("signalbox.toml", text);
@@ -64,6 +91,7 @@ fn flags_win_then_the_environment_then_the_file_then_the_default() {
             ("SIGNALBOX__RING__SIZE", "2"),
         ]),
         flags: vec![("listen", "127.0.0.1:3".to_owned())],
+        ..Inputs::default()
     };
     let (config, raw) = load(&inputs).unwrap();
     assert_eq!((config.listen.port(), config.ring_size), (3, 2));
@@ -129,6 +157,7 @@ fn every_problem_is_reported_at_once_with_its_key_its_place_and_what_to_do() {
             ("metrics", "9090".to_owned()),
             ("llm.path", "hf:org/model@main".to_owned()),
         ],
+        ..Inputs::default()
     };
     assert_eq!(
         problems(&inputs),

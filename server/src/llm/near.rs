@@ -2,9 +2,9 @@
 //!
 //! What is shared is the model's probabilities, not a decision: the rest of the ladder runs again, so rules, tiers and
 //! requirements need not be equal. A place is found by the locality-sensitive hash of the last user turn's embedding, together
-//! with all else that the answer depends on: the engine, the routes, the rest of the conversation, and the tenant. What is
-//! found there is taken only if [`Likeness::same`] holds; what one cannot tell apart in that way was measured
-//! (`server/notes/0009-semantic-cache.md`). [`Audit`] watches whether it stays true in use.
+//! with all that keeps requests apart: the tenant, the policy and its routes, the engine, and the rest of the conversation. What is
+//! found there is taken only if [`Likeness::same`] holds; how well that tells requests apart was measured
+//! (`server/notes/0010-semantic-cache.md`). [`Audit`] watches whether it stays true in use.
 
 mod audit;
 
@@ -46,7 +46,7 @@ impl OnHeap for Kept {
 
 /// Where the answer to a question is kept.
 #[derive(Debug)]
-pub(super) struct Spot {
+pub struct Spot {
     key: Key,
     likeness: Arc<Likeness>,
 }
@@ -84,7 +84,7 @@ impl Near {
 
     /// Where the answer of the engine called `identity` is kept; `None` where no user said anything that can be compared.
     /// About 20 µs for a short prompt.
-    pub(super) fn spot(
+    pub fn spot(
         &self,
         snapshot: &Snapshot,
         conversation: &Conversation,
@@ -94,14 +94,17 @@ impl Near {
         let messages = &conversation.messages;
         let said = |message: &Message| message.role == Role::User && !message.content.trim().is_empty();
         let asked = messages.iter().rposition(said)?;
-        let likeness = snapshot.likeness(&messages[asked].content, &self.secret)?;
+        let likeness = Likeness::of(&snapshot.encoder, &messages[asked].content, &self.secret)?;
         let mut hash = blake3::Hasher::new_keyed(&self.secret);
         hash.update(&snapshot.evidence_fingerprint);
         hash.update(&likeness.signature().to_le_bytes());
+        // Near misses often have one signature; they are not to push each other out.
+        hash.update(likeness.canonical());
         let mut text = |text: &str| {
             hash.update(&(text.len() as u64).to_le_bytes());
             hash.update(text.as_bytes());
         };
+        text(&snapshot.policy.checksum);
         text(identity);
         text(tenant);
         for (at, message) in messages.iter().enumerate() {
@@ -118,8 +121,8 @@ impl Near {
         })
     }
 
-    /// What was said to a request that asks for the same, marked as reused.
-    pub(super) fn get(&self, spot: &Spot) -> Option<Arc<Judgement>> {
+    /// What was said to a request that asks for the same, marked as reused; `None` once audits have closed the tier. Below 1 µs.
+    pub fn get(&self, spot: &Spot) -> Option<Arc<Judgement>> {
         if !self.audit.is_open() {
             return None;
         }
@@ -127,8 +130,8 @@ impl Near {
         kept.likeness.same(&spot.likeness).then_some(kept.judgement)
     }
 
-    /// Keeps an answer, if its best two routes are far enough apart.
-    pub(super) fn put(&self, spot: Spot, said: &Arc<Judgement>, settings: &SemanticSettings, ttl: Duration) {
+    /// Keeps an answer for `ttl`, if its probabilities were measured and its best two routes are far enough apart.
+    pub fn put(&self, spot: Spot, said: &Arc<Judgement>, settings: &SemanticSettings, ttl: Duration) {
         if !said.measured || said.margin() < settings.margin {
             return;
         }

@@ -9,7 +9,7 @@ use signalbox_decide::policy::{self, Loaded, RouteIndex};
 use signalbox_decide::{Answer, Diagnostic, Policy, RouteScores, Severity, Signals};
 use signalbox_evidence::difficulty::Difficulty;
 use signalbox_evidence::{
-    Classifier, DEFAULT_THRESHOLD, Encoder, Likeness, Role as Speaker, RouteText, TrainingSet, Turn,
+    Classifier, DEFAULT_THRESHOLD, Encoder, Role as Speaker, RouteText, TrainingSet, Turn,
 };
 use signalbox_llm::question::Routes;
 
@@ -37,7 +37,7 @@ pub struct Snapshot {
     /// Identity of everything that scores are learned from, a request's own routes among it: equal fingerprints give equal
     /// evidence.
     pub evidence_fingerprint: [u8; 32],
-    encoder: Arc<Encoder>,
+    pub(crate) encoder: Arc<Encoder>,
     classifier: Option<Trained>,
     learned: Learned,
     /// The routes as a language model is asked about them, where the policy wants that.
@@ -51,11 +51,6 @@ impl Snapshot {
     /// policy never asks one.
     pub fn questioned(&self) -> Option<&Arc<Routes>> {
         self.questioned.as_ref()
-    }
-
-    /// What is kept of a text to see whether another asks for the same.
-    pub(crate) fn likeness(&self, text: &str, secret: &[u8; 32]) -> Option<Likeness> {
-        Likeness::of(&self.encoder, text, secret)
     }
 
     /// The probabilities of the policy's routes for a conversation that was on route `held` before, where that is known.

@@ -1,5 +1,6 @@
 //! The semantic tier: what a language model said stands for requests that ask for the same in other words.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use signalbox_api::v1;
@@ -95,7 +96,7 @@ async fn audits_close_it_where_the_model_says_something_else() {
         // Equal decisions would come from the exact tier.
         let mut request = ask(POLITE);
         request.request_id = String::new();
-        request.expected_output_tokens = Some(1 + server.engine.near().audit.audited().audits as u64);
+        request.expected_output_tokens = Some(1 + server.engine.near().audit.audited().audits as u32);
         route(&server, request).await;
     }
     let audited = server.engine.near().audit.audited();
@@ -127,6 +128,73 @@ async fn audits_close_it_where_the_model_says_something_else() {
     request.expected_output_tokens = Some(77_777);
     assert_eq!(route(&server, request).await.0, CacheStatus::Miss);
     assert_eq!(model.asked(), asked + 1);
+}
+
+/// The model says something else to one in eight spellings of the same request.
+fn differs(text: &str) -> bool {
+    let sum = text
+        .bytes()
+        .fold(7_u32, |sum, byte| sum.wrapping_mul(31) ^ u32::from(byte));
+    sum.wrapping_mul(0x9E37_79B9) >> 29 == 0
+}
+
+fn says(text: &str) -> (usize, f32) {
+    let route = if text != FIRST && differs(text) {
+        CODE
+    } else {
+        TRANSLATION
+    };
+    (route, 0.95)
+}
+
+/// One of many ways to write it, the plain one first.
+fn spelt(number: usize) -> String {
+    let letters = FIRST.char_indices();
+    let upper = |(at, c): (usize, char)| {
+        if at < 16 && number >> at & 1 == 1 {
+            c.to_ascii_uppercase()
+        } else {
+            c
+        }
+    };
+    letters.map(upper).collect()
+}
+
+#[tokio::test]
+async fn what_the_audits_estimate_agrees_with_the_truth() {
+    let model = Scripted::new(Duration::ZERO, Does::Reads(says));
+    let policy = format!(
+        "{POLICY}llm: {{mode: always, timeout_ms: 5000}}\ncache: {{semantic: {{enabled: true, audit: 0.25, budget: 1}}}}\n"
+    );
+    let server = Server::with_llm(&policy, model.ready(10_000, 10_000).await).await;
+    route(&server, ask(FIRST)).await;
+    let (mut hits, mut wrong) = (0, 0);
+    let spellings: BTreeSet<String> = (1..1 << 16).map(spelt).filter(|text| text != FIRST).collect();
+    for text in spellings.into_iter().take(1_200) {
+        assert_eq!(
+            route(&server, ask(&text)).await.0,
+            CacheStatus::SemanticHit,
+            "{text}"
+        );
+        (hits, wrong) = (hits + 1, wrong + usize::from(differs(&text)));
+    }
+    assert!(hits >= 1_000, "{hits}");
+    let end = Instant::now() + Duration::from_secs(60);
+    let audited = loop {
+        let audited = server.engine.near().audit.audited();
+        if audited.audits >= hits / 4 - 3 {
+            break audited;
+        }
+        assert!(Instant::now() < end, "{audited}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    };
+    let truth = wrong as f64 / hits as f64;
+    let (low, high) = audited.interval();
+    assert!(
+        truth > 0.05 && low <= truth && truth <= high,
+        "{truth}: {audited}"
+    );
+    assert!(high - low < 0.1, "{audited}");
 }
 
 #[tokio::test]

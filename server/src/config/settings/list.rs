@@ -44,7 +44,7 @@ pub const SETTINGS: &[Setting] = &[
         key: "cache.max_bytes",
         kind: Kind::Integer { min: 0, max: MANY },
         default: "67108864",
-        doc: "Most memory for the decisions in the cache, and as much again for the answers.",
+        doc: "Most bytes of memory for the decisions in the cache, and as many again for the answers. By default an eighth of the memory limit (cgroup) where that is less.",
     },
     Setting {
         key: "sessions.max_entries",
@@ -56,7 +56,7 @@ pub const SETTINGS: &[Setting] = &[
         key: "sessions.max_bytes",
         kind: Kind::Integer { min: 0, max: MANY },
         default: "67108864",
-        doc: "Most memory for them.",
+        doc: "Most bytes of memory for them; by default an eighth of the limit too.",
     },
     Setting {
         key: "ring.size",

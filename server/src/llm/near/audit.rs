@@ -82,11 +82,12 @@ impl Audit {
         !self.closed.load(Ordering::Relaxed)
     }
 
-    /// Counts a reused answer; whether it is to be audited, so that `share` of them are, evenly spread.
+    /// Counts a reused answer; whether it is to be audited, so that `share` of them are. They are evenly spread, and in no step
+    /// that traffic could keep (Fibonacci hashing: multiples of the golden ratio fill 0..1 evenly).
     pub(in crate::llm) fn samples(&self, share: f64) -> bool {
         let number = self.reused.fetch_add(1, Ordering::Relaxed);
-        let due = |number: u64| (number as f64 * share).floor();
-        due(number + 1) > due(number)
+        let place = number.wrapping_mul(0x9E37_79B9_7F4A_7C15) as f64 / u64::MAX as f64;
+        place < share
     }
 
     /// Counts an audit, and closes where more than `budget` of enough of them were wrong. It stays closed as long as the process
@@ -180,14 +181,18 @@ mod tests {
     }
 
     #[test]
-    fn as_many_are_sampled_as_wanted() {
-        for (share, wanted) in [(0.0, 0), (0.05, 50), (0.3, 300), (1.0, 1000)] {
+    fn as_many_are_sampled_as_wanted_and_of_every_part_of_regular_traffic() {
+        for share in [0.0, 0.05, 0.3, 1.0] {
             let audit = Audit::default();
-            assert_eq!(
-                (0..1000).filter(|_| audit.samples(share)).count(),
-                wanted,
-                "{share}"
+            let sampled: Vec<usize> = (0..10_000).filter(|_| audit.samples(share)).collect();
+            assert!(
+                (sampled.len() as f64 - share * 1e4).abs() <= 3.0,
+                "{share}: {}",
+                sampled.len()
             );
+            // Traffic whose every twentieth request is of one kind.
+            let every = sampled.iter().filter(|at| **at % 20 == 0).count() as f64;
+            assert!((every - share * 500.0).abs() <= 5.0, "{share}: {every}");
         }
     }
 }

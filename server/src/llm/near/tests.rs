@@ -1,5 +1,8 @@
 //! Whose answer stands for whose.
 
+use std::sync::LazyLock;
+
+use proptest::prelude::*;
 use signalbox_decide::RouteScores;
 
 use super::*;
@@ -139,9 +142,60 @@ fn it_stays_within_its_bounds() {
 }
 
 #[test]
+fn near_misses_do_not_push_each_other_out() {
+    let (near, snapshot) = (near(1_000, 1 << 20), snapshot(POLICY));
+    let spot = |number: usize| {
+        let conversation = Conversation::from_prompt(format!("turn on light {number}"));
+        near.spot(&snapshot, &conversation, "", "e").unwrap()
+    };
+    (0..500).for_each(|number| near.put(spot(number), &said(0.9, true), &SETTINGS, LONG));
+    assert!((0..500).all(|number| near.get(&spot(number)).is_some()));
+}
+
+#[test]
 fn nothing_said_by_a_user_is_nothing_to_compare() {
     let (near, snapshot) = (near(10, 1 << 20), snapshot(POLICY));
     for messages in [&[][..], &[(Role::User, " ?! ")], &[(Role::System, "be brief")]] {
         assert!(near.spot(&snapshot, &conversation(messages), "", "e").is_none());
+    }
+}
+
+/// The same policy, one with other routes, and one that only counts itself as newer.
+static POLICIES: LazyLock<[Snapshot; 3]> = LazyLock::new(|| {
+    [
+        snapshot(POLICY),
+        snapshot(&POLICY.replace("switching lights", "switching lamps")),
+        snapshot(&POLICY.replace("schema: 1", "schema: 1\nversion: 2")),
+    ]
+});
+
+/// Texts that ask for the same have the same number.
+const TEXTS: [(u8, &str); 5] = [
+    (0, "turn on the lights"),
+    (0, "Could you please turn on the light?"),
+    (1, "turn off the lights"),
+    (2, "turn on 2 lights"),
+    (3, "turn on 3 lights"),
+];
+
+/// Lengths on both sides of a seam, so that two names run together could be two others.
+const NAMES: [&str; 4] = ["", "a", "ab", "b"];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+    #[test]
+    fn nothing_is_found_across_tenants_routes_policies_engines_or_conversations(
+        kept in (0..3usize, 0..4usize, 0..4usize, 0..3usize, 0..5usize),
+        wanted in (0..3usize, 0..4usize, 0..4usize, 0..3usize, 0..5usize),
+    ) {
+        let near = near(10, 1 << 20);
+        let before = [&[][..], &[(Role::User, "hello")], &[(Role::System, "hello")]];
+        let spot = |(policy, tenant, engine, earlier, text): (usize, usize, usize, usize, usize)| {
+            let messages = [before[earlier], &[(Role::User, TEXTS[text].1)]].concat();
+            near.spot(&POLICIES[policy], &conversation(&messages), NAMES[tenant], NAMES[engine]).unwrap()
+        };
+        near.put(spot(kept), &said(0.9, true), &SETTINGS, LONG);
+        let asks = |of: (usize, usize, usize, usize, usize)| (of.0, of.1, of.2, of.3, TEXTS[of.4].0);
+        prop_assert_eq!(near.get(&spot(wanted)).is_some(), asks(kept) == asks(wanted));
     }
 }
