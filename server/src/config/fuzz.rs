@@ -33,7 +33,11 @@ fn value(setting: &'static Setting) -> BoxedStrategy<Written> {
             wrong("on"),
         ),
         // What must go together has tests of its own: here there is no language model.
-        Kind::Text if setting.key == "llm.path" => (Just(right(String::new())).boxed(), wrong("a/model")),
+        Kind::Text if setting.key == "llm.path" => {
+            let none = Just(right(String::new())).boxed();
+            let hosts = cfg!(feature = "mistralrs");
+            (none.clone(), if hosts { none } else { wrong("a/model") })
+        }
         Kind::Text if setting.key == "llm.remote.url" => {
             (Just(right(String::new())).boxed(), wrong("nowhere"))
         }
