@@ -128,7 +128,7 @@ def problems(binaries, command):
 
 
 def replicas_lost(binaries, command, wanted):
-    """One replica dies with a call in its hands, and no call fails. Then the other hangs, and dies too."""
+    """One replica dies with a call in its hands, and no call fails. Then the other hangs, dies, and comes back."""
     with Server(binaries) as one, Server(binaries) as two:
         with Example(command, f"{one.address},{two.address}") as example:
             until("both replicas are used", lambda: example.ask(PROMPTS[0]) and one.routed() and two.routed())
@@ -152,6 +152,8 @@ def replicas_lost(binaries, command, wanted):
             two.kill()
             gone = "\n".join(example.ask(PROMPTS[0]))
             same(f"its own model when no replica is there: {gone}", bool(away("unavailable").fullmatch(gone)), True)
+            with Server(binaries, listen=two.address):
+                until("it comes back to a replica that came back", lambda: example.ask(PROMPTS[0]) == wanted[PROMPTS[0]], 60)
             same("last words", example.end(), [])
 
 

@@ -60,7 +60,7 @@ for language; do
             ;;
         java)
             have "$language" java javac mvn || continue
-            mvn -q -B -f java compile
+            mvn -q -B -Dstyle.color=never -f java compile
             ./check.py "$bin" java -cp 'java/target/classes:java/target/lib/*' signalbox.examples.RouteExample
             ;;
         *)

@@ -20,12 +20,12 @@ def until(what, done, seconds=30):
 
 
 class Server:
-    """One replica, ready for calls."""
+    """One replica, ready for calls. Settings are written as in the environment: `TLS__CERT`."""
 
-    def __init__(self, binaries, *arguments, **settings):
+    def __init__(self, binaries, *arguments, listen="127.0.0.1:0", **settings):
         environment = {name: value for name, value in os.environ.items() if not name.startswith("SIGNALBOX")}
         environment |= {f"SIGNALBOX__{name}": str(value) for name, value in settings.items()}
-        command = [f"{binaries}/signalbox", "--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0", *arguments]
+        command = [f"{binaries}/signalbox", "--listen", listen, "--metrics", "127.0.0.1:0", *arguments]
         self.process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         ready = self.process.stdout.readline()
         found = re.match(r"signalbox ready grpc=(\S+) metrics=(\S+) ", ready)
