@@ -57,10 +57,11 @@ fn memory_stays_within_a_tenth_over_two_thousand_decisions() {
         assert!(matches!(state, State::Ready(_)), "{state:?}");
         let policies: Vec<_> = (0..8).map(policy).collect();
         let mut known = 0;
-        let mut before = 0;
-        for at in 0..2_500 {
-            if at == 500 {
-                before = resident_bytes();
+        // What an engine holds comes and goes with it, and the allocator gives back late: stretches are compared, not moments.
+        let mut sums = [0; 2];
+        for at in 0_usize..3_500 {
+            if let Some(stretch) = at.checked_sub(1_500) {
+                sums[stretch / 1_000] += resident_bytes() / 1_000;
             }
             let question = Question {
                 routes: Arc::clone(&policies[at / 25 % policies.len()]),
@@ -75,8 +76,8 @@ fn memory_stays_within_a_tenth_over_two_thousand_decisions() {
                 .unwrap();
             known += usize::from(reply.cached_tokens > 100);
         }
-        let after = resident_bytes();
-        assert!(known > 2_000, "{known} of 2,500 knew the policy's part");
+        let [before, after] = sums;
+        assert!(known > 2_800, "{known} of 3,500 knew the policy's part");
         assert!(
             after < before + before / 10,
             "memory grew from {before} to {after} bytes over 2,000 decisions"

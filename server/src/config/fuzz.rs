@@ -21,19 +21,24 @@ fn value(setting: &'static Setting) -> BoxedStrategy<Written> {
     let port = (1u16..=u16::MAX)
         .prop_map(move |port| right(format!("127.0.0.2:{port}")))
         .boxed();
+    let own = if setting.key == "metrics" { ".3:" } else { ".4:" };
     let (good, bad) = match setting.kind {
         Kind::Address => (port, wrong("localhost")),
-        // Never the address of `listen`, which would be a problem of both together.
+        // Never the address of another, which would be a problem of both together.
         Kind::AddressOrOff => (
             prop_oneof![
                 Just(right("off".into())),
-                port.prop_map(|(text, bad)| (text.replace(".2:", ".3:"), bad))
+                port.prop_map(|(text, bad)| (text.replace(".2:", own), bad))
             ]
             .boxed(),
             wrong("on"),
         ),
         // What must go together has tests of its own: here there is no language model.
-        Kind::Text if setting.key == "llm.path" => (Just(right(String::new())).boxed(), wrong("a/model")),
+        Kind::Text if setting.key == "llm.path" => {
+            let none = Just(right(String::new())).boxed();
+            let hosts = cfg!(feature = "mistralrs");
+            (none.clone(), if hosts { none } else { wrong("a/model") })
+        }
         Kind::Text if setting.key == "llm.remote.url" => {
             (Just(right(String::new())).boxed(), wrong("nowhere"))
         }

@@ -71,8 +71,8 @@ fn hosted(checker: &mut Checker<'_>) -> Option<EngineConfig> {
     let path = checker.text("llm.path")?.to_owned();
     if !cfg!(feature = "mistralrs") {
         let message = format!(
-            "`{path}` cannot be loaded: this build hosts no language model; build it with `--features mistralrs`, or set \
-             `llm.remote.url`"
+            "`{path}` cannot be loaded: this build hosts no language model; build it without \
+             `--no-default-features`, or set `llm.remote.url`"
         );
         checker.problem("llm.path", message);
     }

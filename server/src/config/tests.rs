@@ -153,10 +153,7 @@ fn every_problem_is_reported_at_once_with_its_key_its_place_and_what_to_do() {
             ("SIGNALBOX__RELOAD", "no"),
             ("SIGNALBOX__RELOAD__ALLOW_PUSH", "maybe"),
         ]),
-        flags: vec![
-            ("metrics", "9090".to_owned()),
-            ("llm.path", "hf:org/model@main".to_owned()),
-        ],
+        flags: vec![("metrics", "9090".to_owned())],
         ..Inputs::default()
     };
     assert_eq!(
@@ -168,8 +165,6 @@ fn every_problem_is_reported_at_once_with_its_key_its_place_and_what_to_do() {
              `SIGNALBOX__CACHE__MAX_ENTRIES`?",
             "listen (from bad.yaml): `localhost` is not an address; give an IP address and a port, such as \
              0.0.0.0:50051 or [::1]:50051",
-            "llm.path (from --llm): `hf:org/model@main` cannot be loaded: this build hosts no language model; build it \
-             with `--features mistralrs`, or set `llm.remote.url`",
             "log.format (from bad.yaml): one value is needed, not a list; remove the brackets",
             "log.level (from bad.yaml): `loud` is not one of off, error, warn, info, debug, trace",
             "metrics (from --metrics): `9090` is not an address; give an IP address and a port, such as 0.0.0.0:50051 \
@@ -180,6 +175,22 @@ fn every_problem_is_reported_at_once_with_its_key_its_place_and_what_to_do() {
             "ring (from bad.yaml): this is a section; set ring.size instead",
             "stop_deadline_ms (from bad.yaml): `1.5` is not a whole number from 0 to 86400000",
             "zebra (from bad.yaml): there is no such setting; `signalbox config` lists them all",
+        ]
+    );
+}
+
+#[cfg(not(feature = "mistralrs"))]
+#[test]
+fn a_build_that_hosts_no_model_says_how_to_get_one_that_does() {
+    let inputs = Inputs {
+        flags: vec![("llm.path", "hf:org/model@main".to_owned())],
+        ..Inputs::default()
+    };
+    assert_eq!(
+        problems(&inputs),
+        [
+            "llm.path (from --llm): `hf:org/model@main` cannot be loaded: this build hosts no language model; build it \
+             without `--no-default-features`, or set `llm.remote.url`"
         ]
     );
 }

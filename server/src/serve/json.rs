@@ -129,7 +129,10 @@ impl Gateway {
     fn written(&self, kind: &str, message: &[u8]) -> Result<Vec<u8>, Status> {
         let broken = |what: &dyn std::fmt::Display| status::internal(&format!("JSON: {what}"));
         let message = DynamicMessage::decode(self.kind(kind)?, message).map_err(|error| broken(&error))?;
-        serde_json::to_vec(&message).map_err(|error| broken(&error))
+        // Maps come out of it in the order of a hash map.
+        let mut json = serde_json::to_value(&message).map_err(|error| broken(&error))?;
+        json.sort_all_objects();
+        Ok(json.to_string().into_bytes())
     }
 
     fn kind(&self, name: &str) -> Result<MessageDescriptor, Status> {

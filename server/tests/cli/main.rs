@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod audit;
+#[cfg(feature = "mistralrs")]
+mod llm;
 mod policy;
 mod replay;
 mod secured;
@@ -211,7 +213,7 @@ fn an_address_that_is_taken_is_named() {
 
 #[test]
 fn wrong_settings_and_wrong_usage_have_their_exit_codes() {
-    let (code, _, err) = run(&["config", "--listen", "nowhere", "--llm", "x"]);
+    let (code, _, err) = run(&["config", "--listen", "nowhere", "--metrics", "x"]);
     assert!(code == 1 && err.contains("2 problem(s)"), "{err}");
     assert_eq!(run(&["serve", "--no-such-flag"]).0, 2);
     let (code, out, _) = run(&["config", "--metrics", "off"]);

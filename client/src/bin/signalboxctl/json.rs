@@ -14,7 +14,8 @@ pub(crate) fn render(name: &str, message: &impl Message) -> Result<String> {
         .with_context(|| format!("signalbox.v1.{name} is not described"))?;
     let dynamic = DynamicMessage::decode(descriptor, message.encode_to_vec().as_slice())?;
     let options = SerializeOptions::new().skip_default_fields(false);
-    // Through a `Value`, whose keys are sorted: maps come out of `DynamicMessage` in the order of a hash map.
-    let value = dynamic.serialize_with_options(serde_json::value::Serializer, &options)?;
+    // Maps come out of `DynamicMessage` in the order of a hash map.
+    let mut value = dynamic.serialize_with_options(serde_json::value::Serializer, &options)?;
+    value.sort_all_objects();
     Ok(format!("{value:#}\n"))
 }

@@ -248,7 +248,7 @@ pub const SETTINGS: &[Setting] = &[
         key: "llm.path",
         kind: Kind::Text,
         default: "",
-        doc: "A language model as second opinion, in this process: a directory, a GGUF file or `hf:org/name@revision`. Needs a build with `--features mistralrs`.",
+        doc: "A language model as second opinion, in this process: a directory, a GGUF file or `hf:org/name@revision`. Not in a build with `--no-default-features`.",
     },
     Setting {
         key: "llm.device",
