@@ -17,11 +17,10 @@ use signalbox_api::v1::router_service_server::RouterServiceServer;
 use thiserror::Error;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tonic::body::Body;
 use tonic::service::Routes;
 use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::HealthService;
-use tower::{Layer as _, ServiceExt as _};
+use tower::Layer as _;
 
 use crate::engine::Engine;
 use crate::grpc::Grpc;
@@ -186,7 +185,7 @@ impl Bound {
     pub async fn run(self, shutdown: impl Future<Output = ()>) -> Result<(), ServeError> {
         let calls = self.service(self.grpc_addr)?;
         let pages = match self.http_addr {
-            Some(address) => Some(json::router(
+            Some(address) => Some(json::pages(
                 self.service(address)?,
                 self.settings.max_message_bytes,
             )?),
@@ -212,7 +211,6 @@ impl Bound {
         let calls = Connections::grpc(&settings).serve(listener, calls, signal());
         let pages = async {
             if let Some((listener, pages)) = http_listener.zip(pages) {
-                let pages = pages.map_response(|page| page.map(Body::new));
                 Connections::http(&settings)
                     .serve(listener, pages, signal())
                     .await;

@@ -1,5 +1,6 @@
 //! `signalbox replay LOG --policy NEW`: what another policy would have made of logged decisions.
 
+use std::cmp::Reverse;
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -141,7 +142,7 @@ fn text(tally: &Tally, unreadable: u64) -> String {
         );
     }
     let mut changes: Vec<_> = tally.changes.iter().collect();
-    changes.sort_by(|(_, a), (_, b)| b.count.lines.cmp(&a.count.lines));
+    changes.sort_by_key(|(_, seen)| Reverse(seen.count.lines));
     for (change, seen) in changes.iter().take(SHOWN) {
         let _ = write!(
             text,

@@ -16,10 +16,12 @@ use http::{HeaderMap, HeaderName, StatusCode};
 use prost_reflect::{DescriptorError, DescriptorPool, DynamicMessage, MessageDescriptor};
 use signalbox_api::FILE_DESCRIPTOR_SET;
 use signalbox_api::v1::router_service_client::RouterServiceClient;
+use tonic::body::Body;
 use tonic::metadata::MetadataMap;
 use tonic::service::Routes;
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
+use tower::util::MapResponse;
 
 use crate::grpc::status;
 use crate::serve::Peer;
@@ -27,6 +29,9 @@ use crate::serve::edge::Edge;
 
 /// The service, called without a network between.
 type Client = RouterServiceClient<Edge<Routes>>;
+
+/// The pages as a service of a listener.
+pub(super) type Pages = MapResponse<Router, fn(Response) -> http::Response<Body>>;
 
 /// Headers of a request that are the call's as well.
 const PASSED_ON: [HeaderName; 2] = [AUTHORIZATION, HeaderName::from_static("grpc-timeout")];
@@ -42,7 +47,7 @@ struct Gateway {
 ///
 /// # Errors
 /// When the descriptors of the API are broken, which only a broken build does.
-pub(super) fn router(service: Edge<Routes>, max_bytes: usize) -> Result<Router, DescriptorError> {
+pub(super) fn pages(service: Edge<Routes>, max_bytes: usize) -> Result<Pages, DescriptorError> {
     let mut messages = DescriptorPool::global();
     messages.decode_file_descriptor_set(FILE_DESCRIPTOR_SET)?;
     messages.decode_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)?;
@@ -51,10 +56,12 @@ pub(super) fn router(service: Edge<Routes>, max_bytes: usize) -> Result<Router, 
         messages: Arc::new(messages),
         max_bytes,
     };
-    Ok(Router::new()
+    let router = Router::new()
         .route("/v1/route", post(route))
         .route("/v1/explain", post(explain))
-        .with_state(gateway))
+        .with_state(gateway);
+    let body: fn(Response) -> http::Response<Body> = |page| page.map(Body::new);
+    Ok(MapResponse::new(router, body))
 }
 
 async fn route(State(gateway): State<Gateway>, request: Request) -> Response {

@@ -60,7 +60,7 @@ async fn the_decision_is_the_one_that_grpc_gives() {
     assert_eq!(decision["modelId"], called.model_id);
     assert_eq!(decision["route"], called.route);
     assert_eq!(decision["source"], "DECISION_SOURCE_EMBEDDING");
-    assert_eq!(decision["cache"], "CACHE_STATUS_EXACT_HIT");
+    assert_eq!(decision["cacheStatus"], "CACHE_STATUS_EXACT_HIT");
     assert_eq!(decision["confidence"].as_f64(), called.confidence);
 
     let (status, explained) = post(

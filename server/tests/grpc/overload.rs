@@ -34,7 +34,7 @@ async fn above_the_bound_hits_and_named_models_are_answered_and_the_rest_is_told
 
     let hit = client.route(ask(known)).await.unwrap().into_inner();
     assert_eq!(
-        (hit.cache(), &hit.model_id),
+        (hit.cache_status(), &hit.model_id),
         (v1::CacheStatus::ExactHit, &before.model_id)
     );
     client.route(name("acme/large")).await.unwrap();
