@@ -10,6 +10,8 @@
 
 mod canonical;
 
+use std::sync::LazyLock;
+
 use crate::encoder::Encoder;
 
 /// Hyperplanes of the signature.
@@ -60,6 +62,12 @@ impl Likeness {
         self.signature
     }
 
+    /// The keyed hash of the canonical text.
+    #[must_use]
+    pub fn canonical(&self) -> &[u8; 16] {
+        &self.canonical
+    }
+
     /// Whether two requests ask for the same.
     #[must_use]
     pub fn same(&self, other: &Self) -> bool {
@@ -88,22 +96,47 @@ impl Likeness {
     }
 }
 
-/// The sign of the product with each plane. A plane's values are ±1, from a fixed sequence of bits.
-fn signature(vector: &[f32]) -> u64 {
+/// Values of a plane, each 1 or -1; a longer vector meets them again.
+type Plane = [f32; 256];
+
+/// Sums that grow side by side, in the same order on every processor.
+const LANES: usize = 8;
+
+/// The planes, from a fixed sequence of bits.
+static PLANES_OF_BITS: LazyLock<Vec<Plane>> = LazyLock::new(|| {
     let mut state = 0x9E37_79B9_7F4A_7C15_u64;
-    let mut signature = 0;
-    for plane in 0..PLANES {
-        let mut sum = 0.0_f32;
-        for values in vector.chunks(64) {
-            // xorshift64 (Marsaglia, 2003)
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            for (at, value) in values.iter().enumerate() {
-                sum += if state >> at & 1 == 1 { *value } else { -value };
+    let mut bits = std::iter::from_fn(|| {
+        // xorshift64 (Marsaglia, 2003)
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        Some(state)
+    });
+    let mut plane = || {
+        let mut plane = [1.0; 256];
+        for (values, bits) in plane.chunks_mut(64).zip(&mut bits) {
+            for (at, value) in values.iter_mut().enumerate() {
+                *value = if bits >> at & 1 == 1 { 1.0 } else { -1.0 };
             }
         }
-        signature |= u64::from(sum > 0.0) << plane;
+        plane
+    };
+    (0..PLANES).map(|_| plane()).collect()
+});
+
+/// The sign of the product with each plane.
+fn signature(vector: &[f32]) -> u64 {
+    let mut signature = 0;
+    for (at, plane) in PLANES_OF_BITS.iter().enumerate() {
+        let mut sums = [0.0_f32; LANES];
+        for part in vector.chunks(plane.len()) {
+            for (values, signs) in part.chunks(LANES).zip(plane.chunks(LANES)) {
+                for ((sum, value), sign) in sums.iter_mut().zip(values).zip(signs) {
+                    *sum += value * sign;
+                }
+            }
+        }
+        signature |= u64::from(sums.iter().sum::<f32>() > 0.0) << at;
     }
     signature
 }

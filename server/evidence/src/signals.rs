@@ -51,6 +51,15 @@ impl Signals {
     }
 }
 
+/// What [`Signals`] says of code and of the language, without the rest.
+pub(crate) fn code_and_language(text: &str) -> (bool, &'static str) {
+    let text = &*ends(text);
+    (
+        kinds::has_code(text),
+        language::language(text, &words::words(text)),
+    )
+}
+
 /// Four decimals.
 fn rounded(value: f64) -> f64 {
     (value * 1e4).round() / 1e4

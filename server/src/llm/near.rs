@@ -98,6 +98,8 @@ impl Near {
         let mut hash = blake3::Hasher::new_keyed(&self.secret);
         hash.update(&snapshot.evidence_fingerprint);
         hash.update(&likeness.signature().to_le_bytes());
+        // Near misses often have one signature; they are not to push each other out.
+        hash.update(likeness.canonical());
         let mut text = |text: &str| {
             hash.update(&(text.len() as u64).to_le_bytes());
             hash.update(text.as_bytes());

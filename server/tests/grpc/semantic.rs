@@ -1,5 +1,6 @@
 //! The semantic tier: what a language model said stands for requests that ask for the same in other words.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use signalbox_api::v1;
@@ -137,6 +138,15 @@ fn differs(text: &str) -> bool {
     sum.wrapping_mul(0x9E37_79B9) >> 29 == 0
 }
 
+fn says(text: &str) -> (usize, f32) {
+    let route = if text != FIRST && differs(text) {
+        CODE
+    } else {
+        TRANSLATION
+    };
+    (route, 0.95)
+}
+
 /// One of many ways to write it, the plain one first.
 fn spelt(number: usize) -> String {
     let letters = FIRST.char_indices();
@@ -152,16 +162,6 @@ fn spelt(number: usize) -> String {
 
 #[tokio::test]
 async fn what_the_audits_estimate_agrees_with_the_truth() {
-    let says = |text: &str| {
-        (
-            if text != FIRST && differs(text) {
-                CODE
-            } else {
-                TRANSLATION
-            },
-            0.95,
-        )
-    };
     let model = Scripted::new(Duration::ZERO, Does::Reads(says));
     let policy = format!(
         "{POLICY}llm: {{mode: always, timeout_ms: 5000}}\ncache: {{semantic: {{enabled: true, audit: 0.25, budget: 1}}}}\n"
@@ -169,8 +169,7 @@ async fn what_the_audits_estimate_agrees_with_the_truth() {
     let server = Server::with_llm(&policy, model.ready(10_000, 10_000).await).await;
     route(&server, ask(FIRST)).await;
     let (mut hits, mut wrong) = (0, 0);
-    let spellings: std::collections::BTreeSet<String> =
-        (1..4_000).map(spelt).filter(|text| text != FIRST).collect();
+    let spellings: BTreeSet<String> = (1..1 << 16).map(spelt).filter(|text| text != FIRST).collect();
     for text in spellings.into_iter().take(1_200) {
         assert_eq!(
             route(&server, ask(&text)).await.0,

@@ -4,8 +4,8 @@
 
 mod words;
 
-use crate::signals::Signals;
-use words::{ADJUNCTS, EMPTY, MANNERS, SAME, number};
+use crate::signals::code_and_language;
+use words::{ADJUNCTS, EMPTY, number, same};
 
 /// Bytes up to which a text is looked at word by word.
 const SHORT: usize = 1_000;
@@ -13,9 +13,12 @@ const SHORT: usize = 1_000;
 /// The canonical form; empty for a text that says nothing.
 pub(super) fn canonical(text: &str) -> String {
     let text = text.trim();
-    let signals = Signals::of(text);
-    let english = matches!(signals.language, "en" | "und") && text.is_ascii_or_quoted();
-    if text.len() > SHORT || signals.has_code || text.contains(['`', '\n', '{', '<']) {
+    if text.len() > SHORT {
+        return spaced(text);
+    }
+    let (has_code, language) = code_and_language(text);
+    let english = matches!(language, "en" | "und") && text.is_ascii_or_quoted();
+    if has_code || text.contains(['`', '\n', '{', '<']) {
         return spaced(text);
     }
     let tokens = tokens(text);
@@ -110,18 +113,15 @@ fn apart(word: &str, out: &mut Vec<String>) {
     );
 }
 
-/// Without the phrases of [`MANNERS`], and whether one was there that makes a request of a question.
+/// Without the phrases of [`words::manners`], and whether one was there that makes a request of a question.
 fn without_manners(tokens: &[String]) -> (Vec<String>, bool) {
     let (mut kept, mut polite, mut at) = (Vec::new(), false, 0);
     while at < tokens.len() {
         let here = &tokens[at..];
-        let phrase = MANNERS
-            .iter()
-            .filter(|phrase| {
-                let words = phrase.split(' ');
-                words.clone().count() <= here.len() && words.zip(here).all(|(word, token)| word == token)
-            })
-            .max_by_key(|phrase| phrase.len());
+        let phrase = words::manners(&here[0]).iter().find(|phrase| {
+            let words = phrase.split(' ');
+            words.clone().count() <= here.len() && words.zip(here).all(|(word, token)| word == token)
+        });
         match phrase {
             Some(phrase) => {
                 polite |= phrase.contains("you") && !phrase.starts_with("thank") || phrase.contains("help");
@@ -207,8 +207,3 @@ fn plain(word: &str) -> String {
 }
 
 const VOWELS: [char; 6] = ['a', 'e', 'i', 'o', 'u', 'y'];
-
-fn same(word: &str) -> &str {
-    let group = SAME.iter().find(|group| group.contains(&word));
-    group.map_or(word, |group| group[0])
-}

@@ -142,6 +142,17 @@ fn it_stays_within_its_bounds() {
 }
 
 #[test]
+fn near_misses_do_not_push_each_other_out() {
+    let (near, snapshot) = (near(1_000, 1 << 20), snapshot(POLICY));
+    let spot = |number: usize| {
+        let conversation = Conversation::from_prompt(format!("turn on light {number}"));
+        near.spot(&snapshot, &conversation, "", "e").unwrap()
+    };
+    (0..500).for_each(|number| near.put(spot(number), &said(0.9, true), &SETTINGS, LONG));
+    assert!((0..500).all(|number| near.get(&spot(number)).is_some()));
+}
+
+#[test]
 fn nothing_said_by_a_user_is_nothing_to_compare() {
     let (near, snapshot) = (near(10, 1 << 20), snapshot(POLICY));
     for messages in [&[][..], &[(Role::User, " ?! ")], &[(Role::System, "be brief")]] {

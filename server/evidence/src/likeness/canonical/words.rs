@@ -1,7 +1,26 @@
 //! The words that a canonical text is without, and those it writes alike.
 
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+/// The phrases of [`MANNERS`] that begin with a word, the longest first.
+pub(super) fn manners(first: &str) -> &'static [&'static str] {
+    static BY_FIRST: LazyLock<BTreeMap<&str, Vec<&str>>> = LazyLock::new(|| {
+        let mut by_first: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for phrase in MANNERS {
+            let first = phrase.split(' ').next().unwrap_or(phrase);
+            by_first.entry(first).or_default().push(phrase);
+        }
+        for phrases in by_first.values_mut() {
+            phrases.sort_by_key(|phrase| std::cmp::Reverse(phrase.len()));
+        }
+        by_first
+    });
+    BY_FIRST.get(first).map_or(&[], Vec::as_slice)
+}
+
 /// Phrases that change nothing of what is asked. The longest that fits is taken.
-pub(super) const MANNERS: [&str; 104] = [
+const MANNERS: [&str; 104] = [
     "please",
     "pls",
     "plz",
@@ -122,7 +141,7 @@ pub(super) const ADJUNCTS: [&str; 26] = [
 ];
 
 /// Words that mean the same in a request, and spellings of one word. The first stands for all.
-pub(super) const SAME: [&[&str]; 24] = [
+const SAME: [&[&str]; 24] = [
     &["photo", "picture", "pic"],
     &["film", "movie"],
     &["buy", "purchase"],
@@ -148,6 +167,17 @@ pub(super) const SAME: [&[&str]; 24] = [
     &["database", "db"],
     &["bicycle", "bike"],
 ];
+
+/// The word that stands for all that mean the same.
+pub(super) fn same(word: &str) -> &str {
+    static FIRST: LazyLock<BTreeMap<&str, &str>> = LazyLock::new(|| {
+        let groups = SAME.iter();
+        groups
+            .flat_map(|group| group.iter().map(|word| (*word, group[0])))
+            .collect()
+    });
+    FIRST.get(word).copied().unwrap_or(word)
+}
 
 /// Words that a question begins with.
 const ASKING: [&str; 30] = [
