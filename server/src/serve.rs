@@ -41,6 +41,9 @@ mod incoming;
 mod json;
 pub mod tls;
 
+/// For the body of a request in JSON to come in.
+const BODY: Duration = Duration::from_secs(30);
+
 /// How the server listens and ends.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -188,6 +191,7 @@ impl Bound {
             Some(address) => Some(json::pages(
                 self.service(address)?,
                 self.settings.max_message_bytes,
+                BODY,
             )?),
             None => None,
         };

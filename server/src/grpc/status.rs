@@ -283,6 +283,12 @@ pub(crate) fn deadline(limit: Duration) -> Status {
     Failure::new(Code::DeadlineExceeded, reason::DEADLINE_PASSED, message).status()
 }
 
+/// A body did not come in. HTTP alone has this.
+pub(crate) fn slow_body(limit: Duration) -> Status {
+    let message = format!("the body did not come in within {limit:?}; send it whole");
+    Failure::new(Code::DeadlineExceeded, reason::DEADLINE_PASSED, message).status()
+}
+
 /// The server is going down and takes up nothing new.
 pub(crate) fn draining() -> Status {
     let message = "this replica is shutting down; send the call again";

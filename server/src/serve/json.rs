@@ -5,6 +5,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::to_bytes;
@@ -16,6 +17,7 @@ use http::{HeaderMap, HeaderName, StatusCode};
 use prost_reflect::{DescriptorError, DescriptorPool, DynamicMessage, MessageDescriptor};
 use signalbox_api::FILE_DESCRIPTOR_SET;
 use signalbox_api::v1::router_service_client::RouterServiceClient;
+use tokio::time::timeout;
 use tonic::body::Body;
 use tonic::metadata::MetadataMap;
 use tonic::service::Routes;
@@ -41,13 +43,19 @@ struct Gateway {
     client: Client,
     messages: Arc<DescriptorPool>,
     max_bytes: usize,
+    patience: Duration,
 }
 
-/// The pages, each a call to `service`; `max_bytes` is the largest body.
+/// The pages, each a call to `service`; `max_bytes` is the largest body, `patience` is for it to come in: gRPC has pings for
+/// callers that are gone, HTTP/1 has none.
 ///
 /// # Errors
 /// When the descriptors of the API are broken, which only a broken build does.
-pub(super) fn pages(service: Edge<Routes>, max_bytes: usize) -> Result<Pages, DescriptorError> {
+pub(super) fn pages(
+    service: Edge<Routes>,
+    max_bytes: usize,
+    patience: Duration,
+) -> Result<Pages, DescriptorError> {
     let mut messages = DescriptorPool::global();
     messages.decode_file_descriptor_set(FILE_DESCRIPTOR_SET)?;
     messages.decode_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)?;
@@ -55,6 +63,7 @@ pub(super) fn pages(service: Edge<Routes>, max_bytes: usize) -> Result<Pages, De
         client: RouterServiceClient::new(service).max_decoding_message_size(usize::MAX),
         messages: Arc::new(messages),
         max_bytes,
+        patience,
     };
     let router = Router::new()
         .route("/v1/route", post(route))
@@ -110,7 +119,8 @@ impl Gateway {
             let advice = "is not `application/json`; send JSON and say so, as `curl --json` does";
             return Err(status::invalid_field("content-type", advice));
         }
-        let body = to_bytes(body, self.max_bytes).await;
+        let body = timeout(self.patience, to_bytes(body, self.max_bytes)).await;
+        let body = body.map_err(|_| status::slow_body(self.patience))?;
         let body = body.map_err(|_| status::too_large(self.max_bytes))?;
         let mut json = serde_json::Deserializer::from_slice(&body);
         let message = DynamicMessage::deserialize(self.kind(kind)?, &mut json)
@@ -195,5 +205,35 @@ fn http_status(code: Code) -> StatusCode {
         // 499 has a meaning and no name.
         Code::Cancelled => StatusCode::from_u16(499).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
         Code::Unknown | Code::Internal | Code::DataLoss => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::stream;
+    use tower::{Layer as _, ServiceExt as _};
+
+    use super::*;
+    use crate::serve::edge::EdgeLayer;
+
+    #[tokio::test]
+    async fn a_body_that_does_not_come_in_is_not_waited_for() {
+        let service = EdgeLayer::new(1000).layer(Routes::default());
+        let pages = pages(service, 1000, Duration::from_millis(20)).unwrap();
+        let body = axum::body::Body::from_stream(stream::pending::<Result<Vec<u8>, std::io::Error>>());
+        let request = Request::post("/v1/route").header(CONTENT_TYPE, "application/json");
+        let page = pages.oneshot(request.body(body).unwrap()).await.unwrap();
+        assert_eq!(page.status(), StatusCode::GATEWAY_TIMEOUT);
+    }
+
+    #[test]
+    fn every_code_has_its_http_status() {
+        let statuses: Vec<u16> = (0..=16)
+            .map(|code| http_status(Code::from_i32(code)).as_u16())
+            .collect();
+        let of_google = [
+            200, 499, 500, 400, 504, 404, 409, 403, 429, 400, 409, 400, 501, 500, 503, 500, 401,
+        ];
+        assert_eq!(statuses, of_google);
     }
 }
