@@ -178,7 +178,8 @@ impl Engine {
     }
 
     /// Decides one request by the policy of its tenant. A few microseconds on a hit, about 50 for a short prompt otherwise;
-    /// waits only where the policy wants a language model asked, and no longer than it and the request allow.
+    /// waits for its turn where all processors are busy, and for a language model where the policy wants one asked, no longer
+    /// than it and the request allow.
     ///
     /// # Errors
     /// See [`EngineError`].

@@ -1,7 +1,7 @@
 //! The Signalbox server: which model should serve this request?
 //!
 //! One `Route` request, in order: `grpc` (ids, deadline, metrics) → `grpc::from_proto` (all field violations together, or
-//! an [`engine::Asked`]) → [`engine`] (policy snapshot, ask-and-answer loop) → `signalbox_decide` (done, or ask this) → a
+//! an [`engine::Asked`]) → [`engine`] (policy snapshot, admission, ask-and-answer loop) → `signalbox_decide` (done, or ask this) → a
 //! probe ([`engine::cache`], [`store::Snapshot::scores`], [`llm`], [`health`]) → `grpc::to_proto`.
 
 pub mod audit;

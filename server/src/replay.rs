@@ -75,6 +75,22 @@ impl Count {
     }
 }
 
+impl Tally {
+    /// Lines that were read.
+    pub fn lines(&self) -> u64 {
+        self.replayed().lines + self.left_out.lines
+    }
+
+    /// What was decided anew, or would have been with the text.
+    pub fn replayed(&self) -> Count {
+        let all = [self.same, self.changed, self.undecidable];
+        Count {
+            lines: all.iter().map(|count| count.lines).sum(),
+            decisions: all.iter().map(|count| count.decisions).sum(),
+        }
+    }
+}
+
 impl<'a> Replay<'a> {
     /// By `policy`, the decisions that were made by the policy of `tenant` (empty: everyone's).
     pub fn new(policy: &'a Snapshot, tenant: &'a str) -> Self {

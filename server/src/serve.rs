@@ -1,4 +1,4 @@
-//! The gRPC server on its listener: the service, health, reflection, the edge layer, and an orderly end. `main` and the
+//! The server on its listeners: the service with health and reflection, the same in JSON, the edge layer, and an orderly end. `main` and the
 //! tests [`bind`] it, read the address, and [`Bound::run`] it until a future resolves.
 //!
 //! It starts NOT_SERVING and becomes SERVING by itself once a policy is loaded and a warm-up decision was made. At the end

@@ -85,22 +85,6 @@ fn read(replay: &mut Replay<'_>, log: &Path) -> anyhow::Result<u64> {
     Ok(unreadable)
 }
 
-impl Tally {
-    /// Lines that were read.
-    fn lines(&self) -> u64 {
-        self.replayed().lines + self.left_out.lines
-    }
-
-    /// What was decided anew, or would have been with the text.
-    fn replayed(&self) -> Count {
-        let all = [self.same, self.changed, self.undecidable];
-        Count {
-            lines: all.iter().map(|count| count.lines).sum(),
-            decisions: all.iter().map(|count| count.decisions).sum(),
-        }
-    }
-}
-
 fn text(tally: &Tally, unreadable: u64) -> String {
     let all = tally.replayed();
     let mut text = format!("{} decisions\n", all.lines);

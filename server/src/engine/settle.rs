@@ -1,6 +1,6 @@
 //! The loop of one decision: the core asks, the probes answer, until it is done. Route, Explain, a policy's own tests and the
-//! comparison with a shadow are the same loop with other answers. Only a language model is waited for: [`settle_asking`]
-//! does, [`settle`] takes what was stated.
+//! comparison with a shadow are the same loop with other answers. [`settle_asking`] waits, for its turn and for a language
+//! model; [`settle`] takes what was stated.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -87,7 +87,8 @@ pub struct Asking<'a> {
     pub admission: Option<&'a Admission>,
 }
 
-/// Answers probes until the ladder is done, the language model's by asking it.
+/// Answers probes until the ladder is done, the language model's by asking it. Before the first that costs something it is
+/// let in and waits for its turn, which it leaves to others while the language model thinks.
 ///
 /// # Errors
 /// `Overloaded` where an answer costs something and the admission refuses.
@@ -114,8 +115,8 @@ pub async fn settle_asking(
                 turn = admission.turn().await;
             }
         }
-        match asking.llm {
-            Some(llm) if probe == Probe::Llm => {
+        match (probe, asking.llm) {
+            (Probe::Llm, Some(llm)) => {
                 turn.take();
                 let start = Instant::now();
                 run.evidence.llm = llm
@@ -123,7 +124,7 @@ pub async fn settle_asking(
                     .await;
                 run.ran(probe, start);
             }
-            None if probe == Probe::Llm => {
+            (Probe::Llm, None) => {
                 metrics::llm_question("unavailable");
                 run.answer(probe, snapshot, conversation, live);
             }

@@ -8,7 +8,7 @@ use signalbox_client::Client;
 use signalbox_server::audit::Line;
 
 use crate::Server;
-use crate::support::files;
+use crate::support::{files, request, runtime};
 
 fn start(path: &str, more: &str) -> (Server, tempfile::TempDir) {
     let (folder, at) = files(&[("config.yaml", &format!("audit: {{path: {path}{more}}}\n"))]);
@@ -17,23 +17,11 @@ fn start(path: &str, more: &str) -> (Server, tempfile::TempDir) {
 
 /// Asks for decisions, each of another prompt.
 fn ask(server: &Server, count: usize) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(async {
+    runtime().block_on(async {
         let client = Client::connect(format!("http://{}", server.word("grpc"))).unwrap();
         for n in 0..count {
-            let message = v1::Message {
-                role: v1::Role::User.into(),
-                content: format!("write a zebra-77 function in python, number {n}"),
-                ..Default::default()
-            };
-            let request = v1::RouteRequest {
-                messages: vec![message],
-                ..Default::default()
-            };
-            client.route(request).await.unwrap();
+            let prompt = format!("write a zebra-77 function in python, number {n}");
+            client.route(request(&prompt)).await.unwrap();
         }
         let unknown = v1::RouteRequest {
             model: "nobody/knows".into(),

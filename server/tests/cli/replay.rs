@@ -7,7 +7,7 @@ use signalbox_api::v1;
 use signalbox_client::Client;
 
 use crate::Server;
-use crate::support::{files, run};
+use crate::support::{files, request, run, runtime};
 
 const POLICY: &str = r#"schema: 1
 default: small
@@ -20,12 +20,7 @@ rules:
   - {name: batch, when: 'caller.labels["batch"] == "true" && signals.language == "en"', use: {model: tiny}}
 "#;
 
-fn request(prompt: &str, labels: &[(&str, &str)]) -> v1::RouteRequest {
-    let message = v1::Message {
-        role: v1::Role::User.into(),
-        content: prompt.into(),
-        ..Default::default()
-    };
+fn labelled(prompt: &str, labels: &[(&str, &str)]) -> v1::RouteRequest {
     let labels = labels.iter().map(|(key, value)| ((*key).into(), (*value).into()));
     let caller = v1::Caller {
         tier: "free".into(),
@@ -33,9 +28,8 @@ fn request(prompt: &str, labels: &[(&str, &str)]) -> v1::RouteRequest {
         ..Default::default()
     };
     v1::RouteRequest {
-        messages: vec![message],
         caller: Some(caller),
-        ..Default::default()
+        ..request(prompt)
     }
 }
 
@@ -50,11 +44,7 @@ fn logged(folder: &std::path::Path) -> String {
     .unwrap();
     let path = |name: &str| folder.join(name).display().to_string();
     let server = Server::start(&["--config", &path("config.yaml"), "--policy", &path("policy.yaml")]);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(async {
+    runtime().block_on(async {
         let client = Client::connect(format!("http://{}", server.word("grpc"))).unwrap();
         for prompt in [
             "write a function in python that sorts",
@@ -64,11 +54,11 @@ fn logged(folder: &std::path::Path) -> String {
             "write a haiku about rain",
             "a sonnet about love and loss",
         ] {
-            client.route(request(prompt, &[])).await.unwrap();
+            client.route(labelled(prompt, &[])).await.unwrap();
         }
-        let batch = request("write a function that is in the batch", &[("batch", "true")]);
+        let batch = labelled("write a function that is in the batch", &[("batch", "true")]);
         client.route(batch).await.unwrap();
-        let gold = request("write a function", &[("plan", "gold")]);
+        let gold = labelled("write a function", &[("plan", "gold")]);
         client.route(gold).await.unwrap_err();
     });
     server.until("signalbox_audit_lines_total{result=\"written\"} 8\n");

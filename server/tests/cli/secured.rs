@@ -10,7 +10,7 @@ use signalbox_api::v1;
 use signalbox_client::{Client, Error, Options, Tls};
 
 use crate::Server;
-use crate::support::{files, run, signalbox};
+use crate::support::{files, run, runtime, signalbox};
 
 /// A certificate that is its own authority, and its key.
 fn certificate() -> (String, String) {
@@ -21,11 +21,7 @@ fn certificate() -> (String, String) {
 
 /// Reloads the policy with these credentials.
 fn reload(server: &Server, ca: Option<&str>, token: Option<&str>) -> Result<(), Error> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(async {
+    runtime().block_on(async {
         let options = Options {
             bearer_token: token.map(str::to_owned),
             tls: Tls {

@@ -4,6 +4,9 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
+use signalbox_api::v1;
+use tokio::runtime::{Builder, Runtime};
+
 pub(crate) const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/policies/example.yaml");
 
 pub(crate) const BAD: &str = "schema: 1\ndefault: missing\nmodels: [{id: a}]\n";
@@ -45,4 +48,22 @@ pub(crate) fn files(files: &[(&str, &str)]) -> (tempfile::TempDir, impl Fn(&str)
     }
     let path = directory.path().to_owned();
     (directory, move |name| path.join(name).display().to_string())
+}
+
+/// A request with one user message.
+pub(crate) fn request(prompt: &str) -> v1::RouteRequest {
+    let message = v1::Message {
+        role: v1::Role::User.into(),
+        content: prompt.into(),
+        ..Default::default()
+    };
+    v1::RouteRequest {
+        messages: vec![message],
+        ..Default::default()
+    }
+}
+
+/// For calls of a test that is not asynchronous itself.
+pub(crate) fn runtime() -> Runtime {
+    Builder::new_current_thread().enable_all().build().unwrap()
 }
