@@ -58,6 +58,7 @@ mod table;
 mod text;
 mod train;
 mod training;
+mod transformer;
 mod views;
 mod vocabulary;
 
@@ -68,3 +69,4 @@ pub use likeness::Likeness;
 pub use scores::{DEFAULT_THRESHOLD, Scores, View};
 pub use signals::{Signals, known_language};
 pub use training::{RouteText, TrainingSet};
+pub use transformer::{Transformer, TransformerError};
