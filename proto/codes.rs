@@ -16,6 +16,12 @@ pub mod degraded {
     pub const LLM_UNAVAILABLE: &str = "llm_unavailable";
     /// The prompt could not be embedded.
     pub const EMBEDDING_FAILED: &str = "embedding_failed";
+    /// The sentence encoder had no time left; the embedding decided.
+    pub const ENCODER_DEADLINE: &str = "encoder_deadline";
+    /// Too many requests wait for the sentence encoder; the embedding decided.
+    pub const ENCODER_OVERLOADED: &str = "encoder_overloaded";
+    /// The sentence encoder broke; the embedding decided.
+    pub const ENCODER_FAILED: &str = "encoder_failed";
     /// What rules read of the prompt could not be had.
     pub const SIGNALS_FAILED: &str = "signals_failed";
     /// A rung matched, but none of its models may serve the request.
@@ -32,12 +38,15 @@ pub mod degraded {
     pub const MODEL_UNHEALTHY: &str = "model_unhealthy";
 
     /// All of them, in the order of the manual.
-    pub const ALL: [&str; 11] = [
+    pub const ALL: [&str; 14] = [
         LLM_DEADLINE,
         LLM_OVERLOADED,
         LLM_FAILED,
         LLM_UNAVAILABLE,
         EMBEDDING_FAILED,
+        ENCODER_DEADLINE,
+        ENCODER_OVERLOADED,
+        ENCODER_FAILED,
         SIGNALS_FAILED,
         NO_ELIGIBLE_MODEL_IN_ROUTE,
         PROFILE_UNSATISFIED,

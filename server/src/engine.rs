@@ -4,6 +4,7 @@
 pub mod admission;
 pub mod bounded;
 pub mod cache;
+pub mod encoder;
 mod error;
 pub mod inline;
 pub mod outcomes;
@@ -23,6 +24,7 @@ use crate::audit::{Audit, Denied, Entry};
 use crate::conversation::Conversation;
 use crate::engine::admission::Admission;
 use crate::engine::cache::{Cached, DecisionCache};
+use crate::engine::encoder::Turns;
 use crate::engine::inline::InlineRoutes;
 use crate::engine::ring::{Record, Ring};
 use crate::engine::sessions::Sessions;
@@ -46,6 +48,7 @@ pub struct Engine {
     sessions: Sessions,
     shadows: Shadows,
     admission: Admission,
+    encoder: Turns,
     llm: Option<Llm>,
     near: Arc<Near>,
     audit: Option<Audit>,
@@ -63,6 +66,7 @@ impl Engine {
             sessions: Sessions::default(),
             shadows: Shadows::default(),
             admission: Admission::default(),
+            encoder: Turns::default(),
             llm: None,
             near: Arc::default(),
             audit: None,
@@ -178,8 +182,8 @@ impl Engine {
     }
 
     /// Decides one request by the policy of its tenant. A few microseconds on a hit, about 50 for a short prompt otherwise;
-    /// waits for its turn where all processors are busy, and for a language model where the policy wants one asked, no longer
-    /// than it and the request allow.
+    /// waits for its turn where all processors are busy, and for the sentence encoder or a language model where the policy wants
+    /// them asked, no longer than they and the request allow.
     ///
     /// # Errors
     /// See [`EngineError`].
@@ -223,16 +227,14 @@ impl Engine {
                 session: session.as_ref(),
                 llm: None,
             },
-            Asking {
-                llm,
-                deadline: asked.deadline,
-                reuse: caching.then_some(Reuse {
+            self.asking(
+                asked.deadline,
+                caching.then_some(Reuse {
                     near: &self.near,
                     tenant: &asked.query.caller.tenant,
                     read: asked.query.read_cache,
                 }),
-                admission: Some(&self.admission),
-            },
+            ),
         )
         .await?;
         let decision = match outcome {

@@ -136,6 +136,21 @@ pub fn semantic_audit(result: &'static str) {
     }
 }
 
+/// Counts a question to the sentence encoder by what came of it.
+pub fn encoder_question(result: &'static str) {
+    if let Some(series) = SERIES.get() {
+        series.encoder_questions.with(&[result], Counter::increment_one);
+    }
+}
+
+/// Counts what a look of the sentence encoder took.
+pub fn encoder_time(computed: Duration) {
+    if let Some(series) = SERIES.get() {
+        let record = |histogram: &Histogram| histogram.record(computed.as_secs_f64());
+        series.encoder_compute.with(&[], record);
+    }
+}
+
 /// Counts what an answer of the language model took.
 pub fn llm_times(queued: Option<Duration>, computed: Duration) {
     if let Some(series) = SERIES.get() {
@@ -184,6 +199,8 @@ struct Series {
     policy_load_timestamp: Family<Gauge>,
     tenant_policies: Family<Gauge>,
     shadow_dropped: Family<Counter>,
+    encoder_questions: Family<Counter>,
+    encoder_compute: Family<Histogram>,
     llm_ready: Family<Gauge>,
     llm_questions: Family<Counter>,
     llm_queue: Family<Histogram>,
@@ -236,6 +253,8 @@ impl Series {
             policy_load_timestamp: Family::new("signalbox_policy_load_timestamp_seconds", gauge),
             tenant_policies: Family::new("signalbox_tenant_policies", gauge),
             shadow_dropped: Family::new("signalbox_shadow_dropped_total", counter),
+            encoder_questions: Family::new("signalbox_encoder_questions_total", counter),
+            encoder_compute: Family::new("signalbox_encoder_compute_seconds", histogram),
             llm_ready: Family::new("signalbox_llm_ready", gauge),
             llm_questions: Family::new("signalbox_llm_questions_total", counter),
             llm_queue: Family::new("signalbox_llm_queue_seconds", histogram),

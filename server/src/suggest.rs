@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use signalbox_decide::policy::{RequestLine, RouteIndex};
-use signalbox_decide::{Answer, RouteScores, Source};
+use signalbox_decide::{RouteScores, Source};
 
 use crate::engine::{Live, settle};
 use crate::eval::Share;
@@ -127,10 +127,7 @@ fn look<'a>(snapshot: &Snapshot, request: &'a RequestLine) -> Seen<'a> {
         margin: decision
             .filter(|decision| decision.source == Source::Embedding)
             .and_then(|decision| decision.margin),
-        scores: match settled.evidence.embedding {
-            Answer::Got(scores) => Some(scores),
-            Answer::NotAsked | Answer::Failed { .. } => None,
-        },
+        scores: settled.evidence.scores().cloned(),
     }
 }
 

@@ -118,6 +118,7 @@ impl Policy {
         let varying = [
             (self.sessions.enabled, "sessions"),
             (self.health.enabled, "health"),
+            (self.evidence.encoder.is_some(), "encoder"),
             (self.llm.asks(), "llm"),
             (self.llm.asks() && self.cache.semantic.is_some(), "semantic_cache"),
             (self.canaries.iter().any(random), "canary"),

@@ -16,6 +16,9 @@ pub enum Probe {
     ExactCache,
     /// How probable is each route by the embedded classifier? About 30 µs for a short prompt.
     Embedding,
+    /// How probable is each route by the sentence encoder? Milliseconds. Asked only where the policy wants it and the
+    /// embedding is unsure.
+    Encoder,
     /// How probable is each route by a language model? Milliseconds to seconds. Asked only where the policy wants it.
     Llm,
     /// How much does the prompt need the strong one of this route's two models? About 50 µs for a short prompt.
@@ -36,6 +39,7 @@ impl Probe {
         match self {
             Probe::ExactCache => "exact_cache",
             Probe::Embedding => "embedding",
+            Probe::Encoder => "encoder",
             Probe::Llm => "llm",
             Probe::Difficulty(_) => "difficulty",
             Probe::Signals => "signals",
@@ -69,6 +73,8 @@ pub struct Evidence {
     pub cache: Answer<Option<Arc<Decision>>>,
     /// Probabilities of the routes in question.
     pub embedding: Answer<Arc<RouteScores>>,
+    /// The same by the sentence encoder.
+    pub encoder: Answer<Arc<RouteScores>>,
     /// What a language model says of them.
     pub llm: Answer<Arc<Judgement>>,
     /// For the one route that was asked about: the share of the labelled prompts that are easier, 0..=1.
@@ -87,9 +93,18 @@ impl Evidence {
         matches!(self.embedding, Answer::Got(_)) || matches!(self.llm, Answer::Got(_))
     }
 
+    /// What the classifier says after all its looks: the encoder's answer, else the embedding's.
+    pub fn scores(&self) -> Option<&Arc<RouteScores>> {
+        match (&self.encoder, &self.embedding) {
+            (Answer::Got(scores), _) | (_, Answer::Got(scores)) => Some(scores),
+            _ => None,
+        }
+    }
+
     /// Drops what is about routes: it means nothing for others.
     pub fn forget_routes(&mut self) {
         self.embedding = Answer::NotAsked;
+        self.encoder = Answer::NotAsked;
         self.llm = Answer::NotAsked;
         self.difficulty = Answer::NotAsked;
     }
@@ -138,6 +153,8 @@ pub struct RouteScores {
     pub closing: bool,
     /// Which part of a long prompt was decisive: `whole`, `head` or `tail`.
     pub view: &'static str,
+    /// Whether the sentence encoder can look at the request again: not at turns of a conversation.
+    pub second_look: bool,
 }
 
 impl RouteScores {

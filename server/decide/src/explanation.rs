@@ -158,6 +158,8 @@ pub struct Explanation {
     pub rungs: Vec<RungSeen>,
     /// What the classifier said, if it was asked and answered.
     pub scores: Option<Arc<RouteScores>>,
+    /// What the sentence encoder said, if it was asked and answered.
+    pub encoder: Option<Arc<RouteScores>>,
     /// What the language model said, if it was asked and answered.
     pub llm: Option<Arc<Judgement>>,
     /// The least probability that would have decided.
@@ -185,6 +187,10 @@ pub fn explain(policy: &Policy, query: &Query, evidence: &Evidence) -> Result<Ex
         Answer::Got(scores) => Some(scores.clone()),
         _ => None,
     };
+    let encoder = match &evidence.encoder {
+        Answer::Got(scores) if policy.evidence.encoder.is_some() => Some(scores.clone()),
+        _ => None,
+    };
     let llm = match &evidence.llm {
         Answer::Got(judgement) if policy.llm.asks() => Some(judgement.clone()),
         _ => None,
@@ -205,6 +211,7 @@ pub fn explain(policy: &Policy, query: &Query, evidence: &Evidence) -> Result<Ex
         rules: rules(policy, &query, evidence),
         rungs: trace.rungs,
         scores,
+        encoder,
         llm,
         threshold,
         without_winner,

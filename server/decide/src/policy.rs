@@ -243,6 +243,22 @@ pub struct EvidenceSettings {
     pub threshold: Option<f64>,
     /// Directory of a Model2Vec model; `None` is the built-in table.
     pub embedding: Option<String>,
+    /// When a sentence encoder looks again; `None`: never.
+    pub encoder: Option<EncoderSettings>,
+}
+
+/// A sentence encoder, and when it is asked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EncoderSettings {
+    /// Its directory; `None` is the built-in one.
+    pub directory: Option<String>,
+    /// Distance of the best route to the next, `other` counted among them, below which it is asked, 0..=1.
+    pub ask_below: f64,
+}
+
+impl EncoderSettings {
+    /// That distance where the policy does not say.
+    pub const ASK_BELOW: f64 = 0.5;
 }
 
 /// What is kept for the next request.

@@ -125,11 +125,12 @@ impl Classifier {
             conversation: exchanges.len() > 1 || known.is_some(),
             views_agree: state.agree,
         };
+        let alone = !origin.conversation;
         let x = &state.logits.x;
         if x.grams == 0 && before.is_none() {
             return Scores::nothing(self.routes());
         }
-        let unknown_share = x.unknown as f32 / x.grams.max(1) as f32;
+        let unknown_share = x.unknown_share();
         let mut p = state.logits.z;
         scores::temper(&mut p, origin);
         softmax(&mut p);
@@ -141,7 +142,38 @@ impl Classifier {
             closing: state.closing,
             view: state.view,
             unknown_share,
+            alone,
         }
+    }
+
+    /// A second look at a prompt that stands alone, by the encoder that the classifier was given. `None` without one, or
+    /// where the prompt has no words or is one of several of a conversation, whose state the encoder does not know.
+    ///
+    /// Milliseconds; it reads no more than the view that decided the first time.
+    #[must_use]
+    pub fn look_again(&self, turns: &[Turn<'_>]) -> Option<Scores> {
+        let second = self.second.as_ref()?;
+        let exchanges = exchanges(turns);
+        let [exchange] = &exchanges[..] else { return None };
+        let mut reading = self.read(exchange.user);
+        if reading.logits.x.grams == 0 {
+            return None;
+        }
+        self.add_diffuse(&mut reading.logits.z);
+        let text = self.view_text(exchange.user, reading.view);
+        let x = reading.end.as_ref().unwrap_or(&reading.logits.x);
+        let (mut p, unknown_share) = (second.logits(&reading.logits.z, x, &text), x.unknown_share());
+        softmax(&mut p);
+        let other = p.pop()?;
+        Some(Scores {
+            routes: p,
+            other,
+            held: None,
+            closing: false,
+            view: reading.view,
+            unknown_share,
+            alone: true,
+        })
     }
 
     /// The first turn, read on its own.

@@ -12,6 +12,7 @@
 //! * `training`, `train`, `regression`, `linear`: the texts a route stands for, and softmax regression on them.
 //! * `descriptions`: cosines to names and descriptions, all there is when a policy has no examples.
 //! * `act`, `views`, `related`, `conversation`: what a turn does, and what a conversation is about by now.
+//! * [`Transformer`], `second`: a sentence encoder and the second look it gives where the first is unsure.
 //! * `scores`: logits to probabilities that can be believed.
 //! * [`difficulty`]: apart from routes, how much a prompt needs the stronger of two models.
 //! * [`Likeness`]: apart from routes, whether two requests ask for the same.
@@ -53,6 +54,7 @@ mod reader;
 mod regression;
 mod related;
 mod scores;
+mod second;
 mod signals;
 mod table;
 mod text;

@@ -68,6 +68,8 @@ pub struct Scores {
     /// The share of the turn's words and character n-grams that the classifier never saw, 0 to 1. Near 1 the answer
     /// rests on little.
     pub unknown_share: f32,
+    /// Whether the turn was read on its own: nothing was said or held before it that counts.
+    pub alone: bool,
 }
 
 impl Scores {
@@ -108,8 +110,19 @@ impl Scores {
             closing: false,
             view: View::Whole,
             unknown_share: 0.0,
+            alone: false,
         }
     }
+}
+
+/// Adds a share of all routes' mass to the logit of none: a prompt that fits every route a little fits none.
+pub(crate) fn add_diffuse(z: &mut [f32], share: f32) {
+    let Some((none, routes)) = z.split_last_mut() else {
+        return;
+    };
+    let top = routes.iter().fold(*none, |top, &v| top.max(v));
+    let mass: f32 = routes.iter().map(|&v| libm::expf(v - top)).sum();
+    *none = top + libm::logf(libm::expf(*none - top) + share * mass);
 }
 
 /// How the logits came about, which says how far to believe them.

@@ -42,66 +42,88 @@ pub(crate) struct Trained {
     pub(crate) negatives: bool,
 }
 
-struct Text {
-    x: Features,
-    class: usize,
+/// A text to learn from.
+pub(crate) struct Text {
+    pub(crate) text: String,
+    pub(crate) x: Features,
+    pub(crate) class: usize,
 }
 
-/// Trains, unless the policy has too few examples or is too large; then descriptions decide.
-pub(crate) fn train(set: &TrainingSet, reader: &Reader) -> Option<Trained> {
-    let routes = set.routes.len();
-    let examples: usize = set.routes.iter().map(|route| route.examples.len()).sum();
-    let mean = examples as f32 / routes as f32;
-    let negatives = set.other_examples.len() >= ENOUGH_NEGATIVES;
-    if mean
-        < if negatives {
-            ENOUGH_WITH_NEGATIVES
-        } else {
-            ENOUGH_EXAMPLES
+/// How a policy is trained.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Plan {
+    /// Mean examples a route.
+    pub(crate) mean: f32,
+    /// Whether the user gave enough negatives.
+    pub(crate) negatives: bool,
+    pub(crate) classes: usize,
+    steps: usize,
+}
+
+impl Plan {
+    /// None where the policy has too few examples or is too large; then descriptions decide.
+    pub(crate) fn of(set: &TrainingSet, reader: &Reader) -> Option<Self> {
+        let routes = set.routes.len();
+        let examples: usize = set.routes.iter().map(|route| route.examples.len()).sum();
+        let mean = examples as f32 / routes.max(1) as f32;
+        let negatives = set.other_examples.len() >= ENOUGH_NEGATIVES;
+        if mean
+            < if negatives {
+                ENOUGH_WITH_NEGATIVES
+            } else {
+                ENOUGH_EXAMPLES
+            }
+        {
+            return None;
         }
-    {
-        return None;
-    }
-    let rows: usize = set
-        .routes
-        .iter()
-        .map(|route| 2 + route.clauses().len() + route.examples.len())
-        .sum();
-    let rows = rows + set.other_examples.len() + if negatives { 0 } else { 200 };
-    let classes = routes + 1;
-    let steps = STEPS.min(WORK / (rows * classes));
-    if steps < FEWEST_STEPS || reader.vocabulary.len() * classes > WEIGHTS {
-        return None;
-    }
-    let texts = texts(set, negatives, reader);
-    let rows = weigh(&texts, classes, mean, negatives);
-    Some(Trained {
-        weights: regression::fit(
-            &rows,
+        let rows = set.texts() + if negatives { 0 } else { 200 };
+        let classes = routes + 1;
+        let steps = STEPS.min(WORK / (rows * classes));
+        let fits = steps >= FEWEST_STEPS && reader.vocabulary.len() * classes <= WEIGHTS;
+        fits.then_some(Self {
+            mean,
+            negatives,
             classes,
-            reader.encoder.dims(),
-            reader.vocabulary.len(),
             steps,
-        ),
-        prior: PRIOR / mean.max(1.0),
-        negatives,
+        })
+    }
+
+    /// Weight of the description prior.
+    pub(crate) fn prior(&self) -> f32 {
+        PRIOR / self.mean.max(1.0)
+    }
+
+    /// Fits weights to texts whose vectors have `dims` values before their grams.
+    pub(crate) fn fit(&self, texts: &[Text], dims: usize, reader: &Reader) -> Linear {
+        let rows = weigh(texts, self.classes, self.mean, self.negatives);
+        regression::fit(&rows, self.classes, dims, reader.vocabulary.len(), self.steps)
+    }
+}
+
+/// Trains the first tier.
+pub(crate) fn train(set: &TrainingSet, reader: &Reader) -> Option<Trained> {
+    let plan = Plan::of(set, reader)?;
+    let texts = texts(set, plan.negatives, reader);
+    Some(Trained {
+        weights: plan.fit(&texts, reader.encoder.dims(), reader),
+        prior: plan.prior(),
+        negatives: plan.negatives,
     })
 }
 
-fn texts(set: &TrainingSet, negatives: bool, reader: &Reader) -> Vec<Text> {
+/// All of them: routes in order, then what belongs to none.
+pub(crate) fn texts(set: &TrainingSet, negatives: bool, reader: &Reader) -> Vec<Text> {
     let features = |text: &str| reader.whole(text);
     let mut out: Vec<Text> = Vec::new();
     for (class, route) in set.routes.iter().enumerate() {
         let own = [route.headline(), route.title()]
             .into_iter()
             .chain(route.clauses());
-        out.extend(own.map(|text| Text {
+        let texts = own.chain(route.examples.iter().cloned());
+        out.extend(texts.map(|text| Text {
             x: features(&text),
             class,
-        }));
-        out.extend(route.examples.iter().map(|text| Text {
-            x: features(text),
-            class,
+            text,
         }));
     }
     let class = set.routes.len();
@@ -111,25 +133,32 @@ fn texts(set: &TrainingSet, negatives: bool, reader: &Reader) -> Vec<Text> {
         let sentences = background::sentences().filter(|(kind, _)| kinds.contains(kind));
         shipped = far_from(
             &out,
-            sentences.map(|(_, text)| features(text)).collect(),
+            sentences
+                .map(|(_, text)| Text {
+                    x: features(text),
+                    class,
+                    text: text.to_owned(),
+                })
+                .collect(),
             reader.vocabulary.len(),
         );
     }
     out.extend(set.other_examples.iter().map(|text| Text {
         x: features(text),
         class,
+        text: text.clone(),
     }));
-    out.extend(shipped.into_iter().map(|x| Text { x, class }));
+    out.extend(shipped);
     out
 }
 
 /// The sentences that are not among the nearest to a policy's own texts.
-fn far_from(policy: &[Text], sentences: Vec<Features>, grams: usize) -> Vec<Features> {
+fn far_from(policy: &[Text], sentences: Vec<Text>, grams: usize) -> Vec<Text> {
     let stride = policy.len().div_ceil(COMPARED).max(1);
     let mut spread = vec![0f32; grams];
     let mut nearness = Vec::with_capacity(sentences.len());
     for sentence in &sentences {
-        for &(id, value) in &sentence.sparse {
+        for &(id, value) in &sentence.x.sparse {
             spread[id as usize] = value;
         }
         let kernel = |text: &Text| {
@@ -139,10 +168,10 @@ fn far_from(policy: &[Text], sentences: Vec<Features>, grams: usize) -> Vec<Feat
                 .iter()
                 .map(|&(id, value)| value * spread[id as usize])
                 .sum();
-            shared + dot(&text.x.dense, &sentence.dense)
+            shared + dot(&text.x.dense, &sentence.x.dense)
         };
         nearness.push(policy.iter().step_by(stride).map(kernel).fold(f32::MIN, f32::max));
-        for &(id, _) in &sentence.sparse {
+        for &(id, _) in &sentence.x.sparse {
             spread[id as usize] = 0.0;
         }
     }

@@ -20,6 +20,15 @@ pub struct TrainingSet {
     pub other_examples: Vec<String>,
 }
 
+impl TrainingSet {
+    /// How many texts it stands for: names, descriptions and their clauses, examples and negatives.
+    #[must_use]
+    pub fn texts(&self) -> usize {
+        let of = |route: &RouteText| 2 + route.clauses().len() + route.examples.len();
+        self.routes.iter().map(of).sum::<usize>() + self.other_examples.len()
+    }
+}
+
 impl RouteText {
     /// The name as words.
     pub(crate) fn title(&self) -> String {

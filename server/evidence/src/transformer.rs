@@ -16,8 +16,10 @@ use crate::linear::dot;
 mod forward;
 mod math;
 mod matrix;
+mod memory;
 mod weights;
 
+use memory::Memory;
 use weights::{Source, Weights};
 
 /// Tokens of a text that are read, its start and end marks among them: what the built-in model was trained with.
@@ -64,6 +66,7 @@ pub enum TransformerError {
 pub struct Transformer {
     tokenizer: Tokenizer,
     weights: Weights,
+    memory: Memory,
     digest: String,
 }
 
@@ -140,6 +143,7 @@ impl Transformer {
         Ok(Arc::new(Self {
             tokenizer,
             weights,
+            memory: Memory::default(),
             digest: hasher.finalize().to_hex().to_string(),
         }))
     }

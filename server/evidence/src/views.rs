@@ -21,6 +21,8 @@ const LEFT: usize = 8;
 pub(crate) struct Reading {
     pub(crate) logits: Logits,
     pub(crate) view: View,
+    /// The vector of that end; none where the whole decided, whose vector is with the logits.
+    pub(crate) end: Option<Features>,
     /// Whether all views favoured the same route; none if there was one view.
     pub(crate) agree: Option<bool>,
 }
@@ -72,18 +74,34 @@ impl Classifier {
 
     /// More than that: views are cut from the text, and only sentences at either end are checked for instructions.
     fn long(&self, prompt: &str, sentences: Vec<&str>) -> Views {
+        let kept = self.content(&sentences);
+        if kept.len() == sentences.len() {
+            return self.cut(prompt, &sentences);
+        }
+        self.cut(&kept.join("\n"), &kept)
+    }
+
+    /// The sentences that are not about the answer, of which only those at either end are checked.
+    fn content<'a>(&self, sentences: &[&'a str]) -> Vec<&'a str> {
         let end = sentences.len().saturating_sub(CHECKED);
-        let kept = self.without_meta(&sentences, |at| {
+        let kept = self.without_meta(sentences, |at| {
             (at < CHECKED || at >= end) && {
                 let sentence = text::lower(text::first(sentences[at], SENTENCE));
                 self.acts.is_meta(&self.reader, &self.reader.lex(&sentence))
             }
         });
-        if kept.len() == sentences.len() {
-            return self.cut(prompt, &sentences);
+        kept.into_iter().map(|at| sentences[at]).collect()
+    }
+
+    /// A view of a prompt as text.
+    pub(crate) fn view_text(&self, prompt: &str, view: View) -> String {
+        let prompt = text::bounded(prompt);
+        let kept = self.content(&text::sentences(&prompt));
+        match view {
+            View::Whole => text::whole(&kept.join(" ")),
+            View::Head => text::head(&kept),
+            View::Tail => text::tail(&kept),
         }
-        let kept: Vec<&str> = kept.into_iter().map(|at| sentences[at]).collect();
-        self.cut(&kept.join("\n"), &kept)
     }
 
     fn cut(&self, prompt: &str, sentences: &[&str]) -> Views {
@@ -110,6 +128,7 @@ impl Classifier {
         let mut reading = Reading {
             logits: self.logits(views.whole),
             view: View::Whole,
+            end: None,
             agree: None,
         };
         let Some([head, tail]) = views.ends else {
@@ -124,6 +143,7 @@ impl Classifier {
             if margin > clearest {
                 clearest = margin;
                 reading.logits.z = logits.z;
+                reading.end = Some(logits.x);
                 reading.view = view;
             }
         }

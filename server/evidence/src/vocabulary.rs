@@ -174,6 +174,13 @@ pub(crate) struct Features {
     pub(crate) unknown: u32,
 }
 
+impl Features {
+    /// The share of the text's grams that the policy does not know.
+    pub(crate) fn unknown_share(&self) -> f32 {
+        self.unknown as f32 / self.grams.max(1) as f32
+    }
+}
+
 /// The grams of a compiled policy.
 #[derive(Debug)]
 pub(crate) struct Vocabulary {

@@ -18,6 +18,9 @@ pub struct Learned {
     /// What the embedded classifier found.
     #[serde(skip_serializing_if = "Option::is_none")]
     embedding: Option<Got<Scores>>,
+    /// What the sentence encoder found where that was unsure.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    encoder: Option<Got<Scores>>,
     /// What the language model said.
     #[serde(skip_serializing_if = "Option::is_none")]
     llm: Option<Got<Judged>>,
@@ -57,6 +60,9 @@ struct Scores {
     closing: bool,
     /// `whole`, `head` or `tail`.
     view: String,
+    /// Whether the sentence encoder can be asked about this text.
+    #[serde(default)]
+    second_look: bool,
 }
 
 /// What a language model said.
@@ -142,6 +148,7 @@ impl Learned {
     /// Drops what is about routes.
     pub(super) fn forget_routes(&mut self) {
         self.embedding = None;
+        self.encoder = None;
         self.llm = None;
         self.difficulty = None;
     }
@@ -153,6 +160,7 @@ impl From<&Evidence> for Learned {
         let Evidence {
             cache: _, // what it did stands in the line
             embedding,
+            encoder,
             llm,
             difficulty,
             signals,
@@ -161,6 +169,7 @@ impl From<&Evidence> for Learned {
         } = evidence;
         Learned {
             embedding: written(embedding, |scores| Scores::from(&**scores)),
+            encoder: written(encoder, |scores| Scores::from(&**scores)),
             llm: written(llm, |judgement| Judged {
                 scores: Scores::from(&*judgement.scores),
                 measured: judgement.measured,
@@ -196,6 +205,7 @@ impl From<Learned> for Evidence {
     fn from(learned: Learned) -> Self {
         let Learned {
             embedding,
+            encoder,
             llm,
             difficulty,
             signals,
@@ -205,6 +215,7 @@ impl From<Learned> for Evidence {
         Evidence {
             cache: Answer::NotAsked,
             embedding: read(embedding, |scores| Arc::new(scores.into())),
+            encoder: read(encoder, |scores| Arc::new(scores.into())),
             llm: read(llm, |judged| {
                 Arc::new(Judgement {
                     scores: Arc::new(judged.scores.into()),
@@ -244,6 +255,7 @@ impl From<&RouteScores> for Scores {
             held: scores.held,
             closing: scores.closing,
             view: scores.view.to_owned(),
+            second_look: scores.second_look,
         }
     }
 }
@@ -258,6 +270,7 @@ impl From<Scores> for RouteScores {
             held: scores.held,
             closing: scores.closing,
             view: view.copied().unwrap_or_default().as_str(),
+            second_look: scores.second_look,
         }
     }
 }

@@ -73,6 +73,7 @@ fn scores(view: &'static str) -> RouteScores {
         held: Some(2),
         closing: true,
         view,
+        second_look: true,
     }
 }
 
@@ -97,6 +98,10 @@ fn evidence(view: &'static str, language: &'static str) -> Evidence {
     Evidence {
         cache: Answer::NotAsked,
         embedding: Answer::Got(Arc::new(scores(view))),
+        encoder: Answer::Failed {
+            code: degraded::ENCODER_OVERLOADED,
+            detail: "it had failed when the decision was made".into(),
+        },
         llm: Answer::Got(Arc::new(Judgement {
             scores: Arc::new(scores(view)),
             measured: true,

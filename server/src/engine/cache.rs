@@ -26,6 +26,8 @@ pub struct Cached {
     pub decision: Arc<Decision>,
     /// The evidence behind it that a hit would not ask for again, so that it can be explained later.
     pub embedding: Answer<Arc<RouteScores>>,
+    /// What the sentence encoder said, where it was asked.
+    pub encoder: Answer<Arc<RouteScores>>,
     /// What the language model said, where it was asked.
     pub llm: Answer<Arc<Judgement>>,
     /// The prompt's difficulty, where it was asked.
@@ -38,6 +40,7 @@ impl Cached {
         Cached {
             decision: decision.clone(),
             embedding: evidence.embedding.clone(),
+            encoder: evidence.encoder.clone(),
             llm: evidence.llm.clone(),
             difficulty: evidence.difficulty.clone(),
         }
@@ -102,11 +105,12 @@ impl OnHeap for Cached {
         let Cached {
             decision,
             embedding,
+            encoder,
             llm,
             ..
         } = self;
         let scores = |scores: &RouteScores| size_of::<RouteScores>() + scores.routes.len() * size_of::<f32>();
-        let embedding = match embedding {
+        let found = |answer: &Answer<Arc<RouteScores>>| match answer {
             Answer::Got(found) => scores(found),
             Answer::NotAsked | Answer::Failed { .. } => 0,
         };
@@ -117,7 +121,8 @@ impl OnHeap for Cached {
         size_of::<Decision>() + decision.reason.len()
             // A plan's models and the fallbacks are never more than the models of one rung.
             + (decision.fallbacks.len() + decision.plan.models(decision.model).len()) * size_of::<usize>()
-            + embedding
+            + found(embedding)
+            + found(encoder)
             + llm
     }
 }

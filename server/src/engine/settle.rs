@@ -1,6 +1,6 @@
 //! The loop of one decision: the core asks, the probes answer, until it is done. Route, Explain, a policy's own tests and the
-//! comparison with a shadow are the same loop with other answers. [`settle_asking`] waits, for its turn and for a language
-//! model; [`settle`] takes what was stated.
+//! comparison with a shadow are the same loop with other answers. [`settle_asking`] waits, for its turn, for the sentence
+//! encoder and for a language model; [`settle`] has the encoder look where it is called, and takes what was stated of the model.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,8 +10,10 @@ use signalbox_decide::{
 };
 
 use crate::conversation::Conversation;
+use crate::engine::Engine;
 use crate::engine::admission::{Admission, Overloaded};
 use crate::engine::cache::{DecisionCache, Key};
+use crate::engine::encoder::Turns;
 use crate::health::Tracker;
 use crate::llm::{self, Llm, Reuse};
 use crate::metrics;
@@ -74,21 +76,36 @@ pub fn settle(snapshot: &Snapshot, query: &Query, conversation: &Conversation, l
     }
 }
 
-/// Who is asked for the language model's opinion.
+/// What [`settle_asking`] waits for.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Asking<'a> {
-    /// The model, if there is one.
+    /// Who lets a decision go on that needs more than the cache; without it everybody is let in.
+    pub admission: Option<&'a Admission>,
+    /// The sentence encoder's turns; without them nobody waits.
+    pub encoder: Option<&'a Turns>,
+    /// The language model, if there is one.
     pub llm: Option<&'a Llm>,
     /// When the caller gives up.
     pub deadline: Option<Instant>,
-    /// How what it said to others is used.
+    /// How what the model said to others is used.
     pub reuse: Option<Reuse<'a>>,
-    /// Who lets a decision go on that needs more than the cache; without it everybody is let in.
-    pub admission: Option<&'a Admission>,
 }
 
-/// Answers probes until the ladder is done, the language model's by asking it. Before the first that costs something it is
-/// let in and waits for its turn, which it leaves to others while the language model thinks.
+impl Engine {
+    /// What decisions of this engine wait for, until `deadline`; `reuse` is how they use what was said to others.
+    pub fn asking<'a>(&'a self, deadline: Option<Instant>, reuse: Option<Reuse<'a>>) -> Asking<'a> {
+        Asking {
+            admission: Some(&self.admission),
+            encoder: Some(&self.encoder),
+            llm: self.llm(),
+            deadline,
+            reuse,
+        }
+    }
+}
+
+/// Answers probes until the ladder is done, those of the encoder and the language model by waiting for them. Before the first
+/// that costs something a decision is let in and waits for its turn, which it leaves to others while it waits again.
 ///
 /// # Errors
 /// `Overloaded` where an answer costs something and the admission refuses.
@@ -115,16 +132,22 @@ pub async fn settle_asking(
                 turn = admission.turn().await;
             }
         }
-        match (probe, asking.llm) {
-            (Probe::Llm, Some(llm)) => {
+        let start = Instant::now();
+        match (probe, asking.encoder, asking.llm) {
+            (Probe::Encoder, Some(encoder), _) => {
                 turn.take();
-                let start = Instant::now();
+                let look = snapshot.second_look(conversation);
+                run.evidence.encoder = encoder.look(look, asking.deadline).await;
+                run.ran(probe, start);
+            }
+            (Probe::Llm, _, Some(llm)) => {
+                turn.take();
                 run.evidence.llm = llm
                     .ask(snapshot, conversation, asking.deadline, asking.reuse)
                     .await;
                 run.ran(probe, start);
             }
-            (Probe::Llm, None) => {
+            (Probe::Llm, _, None) => {
                 metrics::llm_question("unavailable");
                 run.answer(probe, snapshot, conversation, live);
             }
@@ -136,7 +159,7 @@ pub async fn settle_asking(
 /// Whether the answer takes more than a look. Signals do not, and are read before the cache is.
 fn costs(probe: Probe) -> bool {
     match probe {
-        Probe::Embedding | Probe::Llm | Probe::Difficulty(_) => true,
+        Probe::Embedding | Probe::Encoder | Probe::Llm | Probe::Difficulty(_) => true,
         Probe::ExactCache | Probe::Session | Probe::Health | Probe::Signals => false,
     }
 }
@@ -156,7 +179,7 @@ struct Run {
 }
 
 impl Run {
-    /// Answers one probe; the language model's with what was stated.
+    /// Answers one probe where it is called; the language model's with what was stated.
     fn answer(&mut self, probe: Probe, snapshot: &Snapshot, conversation: &Conversation, live: Live<'_>) {
         let evidence = &mut self.evidence;
         let start = Instant::now();
@@ -165,6 +188,7 @@ impl Run {
                 let found = live.cache.and_then(|(cache, key)| cache.get(key));
                 if let Some(found) = &found {
                     evidence.embedding = found.embedding.clone();
+                    evidence.encoder = found.encoder.clone();
                     evidence.llm = found.llm.clone();
                     evidence.difficulty = found.difficulty.clone();
                 }
@@ -179,6 +203,10 @@ impl Run {
                     _ => None,
                 };
                 evidence.embedding = snapshot.scores(conversation, route);
+            }
+            Probe::Encoder => {
+                let look = snapshot.second_look(conversation);
+                evidence.encoder = look.map_or_else(snapshot::no_second_look, |look| look.answer());
             }
             Probe::Llm => evidence.llm = said(live),
             Probe::Difficulty(route) => evidence.difficulty = snapshot.difficulty(route, conversation),

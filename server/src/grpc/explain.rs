@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::conversation::{Conversation, Role};
 use crate::engine::ring::Record;
-use crate::engine::{Asking, CacheStatus, EngineError, Live, Outcomes, Settled, settle_asking};
+use crate::engine::{CacheStatus, EngineError, Live, Outcomes, Settled, settle_asking};
 use crate::grpc::to_proto::{self, Frame};
 use crate::grpc::violations::Violations;
 use crate::grpc::{Grpc, admin, blocking, status, tenant_of};
@@ -84,12 +84,7 @@ async fn request_now(
         &asked.query,
         &asked.conversation,
         live,
-        Asking {
-            llm: grpc.engine.llm(),
-            deadline,
-            reuse: None,
-            admission: Some(grpc.engine.admission()),
-        },
+        grpc.engine.asking(deadline, None),
     )
     .await
     .map_err(|overloaded| status::engine(overloaded.into()))?;
@@ -180,6 +175,7 @@ async fn earlier(
     };
     let judged = !matches!(evidence.llm, Answer::NotAsked) && policy.llm.asks();
     let scored = !matches!(evidence.embedding, Answer::NotAsked) && explanation.scores.is_some();
+    let looked_again = !matches!(evidence.encoder, Answer::NotAsked) && policy.evidence.encoder.is_some();
     let read = !matches!(evidence.signals, Answer::NotAsked);
     let well = !matches!(evidence.health, Answer::NotAsked) && policy.health.enabled;
     let held = !matches!(evidence.session, Answer::NotAsked) && policy.sessions.holds(&query);
@@ -188,6 +184,7 @@ async fn earlier(
         (well, Probe::Health),
         (held, Probe::Session),
         (scored, Probe::Embedding),
+        (looked_again, Probe::Encoder),
         (judged, Probe::Llm),
     ];
     let asked = asked.into_iter().filter(|(asked, _)| *asked);
@@ -259,12 +256,15 @@ fn undecidable(probe: Probe, inline: bool) -> v1::ExplainResponse {
         Probe::Health => return not_kept("health", "what had been reported of the models then"),
         Probe::Session => return not_kept("sessions", "where the conversation was then"),
         Probe::Signals => ("rules", "this policy's rules"),
-        Probe::ExactCache | Probe::Embedding | Probe::Llm | Probe::Difficulty(_) if inline => (
-            "route_preferences",
-            "the request's own routes, which are not kept,",
-        ),
-        Probe::ExactCache | Probe::Embedding | Probe::Llm | Probe::Difficulty(_) => {
-            ("routes", "this policy's routes")
+        Probe::ExactCache | Probe::Embedding | Probe::Encoder | Probe::Llm | Probe::Difficulty(_) => {
+            if inline {
+                (
+                    "route_preferences",
+                    "the request's own routes, which are not kept,",
+                )
+            } else {
+                ("routes", "this policy's routes")
+            }
         }
     };
     let detail = format!(

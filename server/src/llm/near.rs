@@ -94,7 +94,7 @@ impl Near {
         let messages = &conversation.messages;
         let said = |message: &Message| message.role == Role::User && !message.content.trim().is_empty();
         let asked = messages.iter().rposition(said)?;
-        let likeness = Likeness::of(&snapshot.encoder, &messages[asked].content, &self.secret)?;
+        let likeness = Likeness::of(&snapshot.models.table, &messages[asked].content, &self.secret)?;
         let mut hash = blake3::Hasher::new_keyed(&self.secret);
         hash.update(&snapshot.evidence_fingerprint);
         hash.update(&likeness.signature().to_le_bytes());

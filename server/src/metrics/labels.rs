@@ -122,6 +122,10 @@ pub(super) const BOUND: Label = Label {
     name: "bound",
     values: &["estimate", "lower", "upper"],
 };
+pub(super) const LOOKED: Label = Label {
+    name: "result",
+    values: &["answered", "deadline", "overloaded", "failed"],
+};
 pub(super) const ASKED: Label = Label {
     name: "result",
     values: &[

@@ -2,8 +2,8 @@
 //! table, README's table is held equal to it, and nothing that a caller sends becomes a label.
 
 use super::labels::{
-    ASKED, AUDITED, BOUND, CACHE, CHECKSUM, CODE, COMPARED, CONNECTION, LOADED, METHOD, MODEL, OUTCOME,
-    RELOADED, RESULT, ROUTE, SOURCE, STATE, STATUS, STAY, TAKEN, VERSION, WHAT, WHOSE, WRITTEN,
+    ASKED, AUDITED, BOUND, CACHE, CHECKSUM, CODE, COMPARED, CONNECTION, LOADED, LOOKED, METHOD, MODEL,
+    OUTCOME, RELOADED, RESULT, ROUTE, SOURCE, STATE, STATUS, STAY, TAKEN, VERSION, WHAT, WHOSE, WRITTEN,
 };
 
 /// One metric.
@@ -223,6 +223,18 @@ pub const METRICS: &[Metric] = &[
         kind: Kind::Counter,
         labels: &[],
         help: "Decisions that were to be compared with a shadow policy's and found its queue full.",
+    },
+    Metric {
+        name: "signalbox_encoder_questions_total",
+        kind: Kind::Counter,
+        labels: &[LOOKED],
+        help: "Decisions that wanted the sentence encoder's second look, by what came of it.",
+    },
+    Metric {
+        name: "signalbox_encoder_compute_seconds",
+        kind: Kind::Histogram,
+        labels: &[],
+        help: "Time of one core that a second look took.",
     },
     Metric {
         name: "signalbox_llm_ready",

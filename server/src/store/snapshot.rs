@@ -1,31 +1,31 @@
 //! A policy made ready to decide: checked, with its classifier trained. Immutable.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 use signalbox_decide::policy::{self, Loaded, RouteIndex};
-use signalbox_decide::{Answer, Diagnostic, Policy, RouteScores, Severity, Signals};
+use signalbox_decide::{Answer, Diagnostic, Policy, Severity};
 use signalbox_evidence::difficulty::Difficulty;
-use signalbox_evidence::{
-    Classifier, DEFAULT_THRESHOLD, Encoder, Role as Speaker, RouteText, TrainingSet, Turn,
-};
+use signalbox_evidence::{Encoder, EncoderError};
 use signalbox_llm::question::Routes;
 
 use crate::conversation::{Conversation, Message, Role};
 use crate::llm;
 use crate::store::difficulty::{self, Learned};
 use crate::store::{PolicyInfo, shadow};
+use classifiers::{Classifiers, Models, Trained, training_set};
+
+mod classifiers;
+mod scores;
+
+pub(crate) use scores::no_second_look;
+pub use scores::{SecondLook, signals};
 
 /// Cosine of two descriptions above which they are reported as overlapping.
 const OVERLAP: f32 = 0.85;
 
 /// Routes up to which descriptions are compared pairwise; the work grows with the square.
 const COMPARED: usize = 500;
-
-/// A classifier, trained by whoever needs it first.
-type Trained = Arc<OnceLock<Classifier>>;
 
 /// A policy ready to decide.
 #[derive(Debug)]
@@ -37,7 +37,7 @@ pub struct Snapshot {
     /// Identity of everything that scores are learned from, a request's own routes among it: equal fingerprints give equal
     /// evidence.
     pub evidence_fingerprint: [u8; 32],
-    pub(crate) encoder: Arc<Encoder>,
+    pub(crate) models: Models,
     classifier: Option<Trained>,
     learned: Learned,
     /// The routes as a language model is asked about them, where the policy wants that.
@@ -53,35 +53,6 @@ impl Snapshot {
         self.questioned.as_ref()
     }
 
-    /// The probabilities of the policy's routes for a conversation that was on route `held` before, where that is known.
-    pub fn scores(&self, conversation: &Conversation, held: Option<&str>) -> Answer<Arc<RouteScores>> {
-        let Some(classifier) = self.classifier.as_ref().and_then(|trained| trained.get()) else {
-            return Answer::Failed {
-                code: "embedding_failed",
-                detail: "the policy has no routes to score".into(),
-            };
-        };
-        let messages = conversation.messages.iter();
-        let turns: Vec<Turn<'_>> = messages
-            .map(|m| Turn {
-                role: speaker(m.role),
-                text: &m.content,
-            })
-            .collect();
-        let held = held.and_then(|name| self.policy.scored().iter().position(|route| route.name == name));
-        let scores = classifier.classify_after(&turns, held);
-        Answer::Got(Arc::new(RouteScores {
-            routes: scores.routes,
-            other: scores.other,
-            default_threshold: DEFAULT_THRESHOLD,
-            held: scores.held,
-            closing: scores.closing,
-            view: scores.view.as_str(),
-        }))
-    }
-}
-
-impl Snapshot {
     /// How much the last thing that a person said needs the strong one of a route's two models.
     pub fn difficulty(&self, route: RouteIndex, conversation: &Conversation) -> Answer<f64> {
         let failed = |detail: &str| Answer::Failed {
@@ -107,11 +78,8 @@ impl Snapshot {
         Snapshot {
             info: self.info.clone(),
             evidence_fingerprint: identity,
-            encoder: self.encoder.clone(),
-            classifier: Some(Arc::new(OnceLock::from(Classifier::compile(
-                self.encoder.clone(),
-                &set,
-            )))),
+            models: self.models.clone(),
+            classifier: Some(Arc::new(OnceLock::from(self.models.learn(&set)))),
             learned: self.learned.clone(),
             questioned: llm::routes_of(&policy),
             // It does not know the routes.
@@ -138,40 +106,11 @@ impl Snapshot {
     }
 }
 
-/// What rules may read of a conversation's text: of its last user turn, else of its last message.
-pub fn signals(conversation: &Conversation) -> Signals {
-    let messages = &conversation.messages;
-    let users = |message: &&Message| message.role == Role::User;
-    let asked = messages.iter().rev().find(users).or(messages.last());
-    let read = signalbox_evidence::Signals::of(asked.map_or("", |message| &message.content));
-    Signals {
-        has_code: read.has_code,
-        has_math: read.has_math,
-        is_question: read.is_question,
-        language: read.language,
-        complexity: read.complexity,
-        sentiment: read.sentiment,
-    }
-}
-
-/// Who speaks, as the classifier tells them apart: it reads users, and tools as little as the system.
-fn speaker(role: Role) -> Speaker {
-    match role {
-        Role::User => Speaker::User,
-        Role::Assistant => Speaker::Assistant,
-        Role::System | Role::Tool => Speaker::System,
-    }
-}
-
-/// Turns bytes into snapshots. Encoders are loaded once and shared; so are the classifiers of policies with equal routes,
+/// Turns bytes into snapshots. Models are loaded once and shared; so are the classifiers of policies with equal routes,
 /// as long as one of them is held.
 #[derive(Debug)]
 pub struct Compiler {
-    builtin: Arc<Encoder>,
-    /// Encoders loaded from directories, by path.
-    loaded: Mutex<BTreeMap<PathBuf, Arc<Encoder>>>,
-    /// Classifiers in use, by the fingerprint of what they learned from.
-    trained: Mutex<BTreeMap<[u8; 32], Weak<OnceLock<Classifier>>>>,
+    classifiers: Classifiers,
 }
 
 impl Compiler {
@@ -179,12 +118,9 @@ impl Compiler {
     ///
     /// # Errors
     /// When the built-in table cannot be read, which only a broken build does.
-    pub fn new() -> Result<Self, signalbox_evidence::EncoderError> {
-        Ok(Compiler {
-            builtin: Encoder::builtin()?,
-            loaded: Mutex::default(),
-            trained: Mutex::default(),
-        })
+    pub fn new() -> Result<Self, EncoderError> {
+        let classifiers = Classifiers::new()?;
+        Ok(Compiler { classifiers })
     }
 
     /// Checks a policy and its shadow, and trains their classifiers. `before` lends what it learned about difficulty when the outcomes are the
@@ -222,8 +158,8 @@ impl Compiler {
             mut diagnostics,
             described_at,
         } = policy::load(bytes)?;
-        let encoder = match self.encoder(&policy, source) {
-            Ok(encoder) => encoder,
+        let models = match self.classifiers.models(&policy, source) {
+            Ok(models) => models,
             Err(problem) => {
                 diagnostics.push(problem);
                 return Err(diagnostics);
@@ -240,10 +176,11 @@ impl Compiler {
             });
         }
         let set = training_set(&policy);
-        let routes_fingerprint = fingerprint(&set, &encoder);
+        diagnostics.extend(models.too_large(&set));
+        let routes_fingerprint = models.fingerprint(&set);
         let scored = !set.routes.is_empty();
-        let classifier = scored.then(|| self.classifier(routes_fingerprint, &encoder, &set));
-        diagnostics.extend(overlaps(&policy, &encoder, &described_at));
+        let classifier = scored.then(|| self.classifiers.learned(routes_fingerprint, &models, &set));
+        diagnostics.extend(overlaps(&policy, &models.table, &described_at));
         let learned = match difficulty::learn(&policy, source, before.map(|before| &before.learned)) {
             Ok(learned) => learned,
             Err(problems) => {
@@ -265,7 +202,7 @@ impl Compiler {
                 policy: Arc::new(policy),
                 info,
                 evidence_fingerprint: *blake3::hash(&both).as_bytes(),
-                encoder,
+                models,
                 classifier,
                 learned,
                 shadow: None,
@@ -274,47 +211,10 @@ impl Compiler {
         ))
     }
 
-    /// The classifier that learned from `set`, trained by the first who asks while the others wait for it.
-    fn classifier(&self, fingerprint: [u8; 32], encoder: &Arc<Encoder>, set: &TrainingSet) -> Trained {
-        let trained = {
-            let mut all = self.trained.lock().unwrap_or_else(PoisonError::into_inner);
-            match all.get(&fingerprint).and_then(Weak::upgrade) {
-                Some(trained) => trained,
-                None => {
-                    all.retain(|_, trained| trained.strong_count() > 0);
-                    let trained = Trained::default();
-                    all.insert(fingerprint, Arc::downgrade(&trained));
-                    trained
-                }
-            }
-        };
-        trained.get_or_init(|| Classifier::compile(encoder.clone(), set));
-        trained
-    }
-
     /// Classifiers that are shared, or could be.
     #[cfg(test)]
     pub(super) fn classifiers(&self) -> usize {
-        self.trained.lock().unwrap().len()
-    }
-
-    /// The encoder that the policy names; a relative directory is taken from the policy file's own.
-    fn encoder(&self, policy: &Policy, source: &str) -> Result<Arc<Encoder>, Diagnostic> {
-        let Some(named) = &policy.evidence.embedding else {
-            return Ok(self.builtin.clone());
-        };
-        let directory = Path::new(source).parent().unwrap_or(Path::new("")).join(named);
-        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(encoder) = loaded.get(&directory) {
-            return Ok(encoder.clone());
-        }
-        let encoder = Encoder::from_dir(&directory).map_err(|error| Diagnostic {
-            severity: Severity::Error,
-            hint: "give `builtin`, or the directory of a Model2Vec model".into(),
-            ..remark("embedding", "evidence.embedding", error.to_string())
-        })?;
-        loaded.insert(directory, encoder.clone());
-        Ok(encoder)
+        self.classifiers.len()
     }
 }
 
@@ -329,37 +229,6 @@ fn remark(code: &'static str, path: &str, message: String) -> Diagnostic {
         message,
         hint,
     }
-}
-
-fn training_set(policy: &Policy) -> TrainingSet {
-    let routes = policy.scored().iter().map(|route| RouteText {
-        name: route.name.clone(),
-        description: route.description.clone(),
-        examples: route.examples.clone(),
-    });
-    TrainingSet {
-        routes: routes.collect(),
-        other_examples: policy.other_examples.clone(),
-    }
-}
-
-/// A hash of everything that the classifier is trained on.
-fn fingerprint(set: &TrainingSet, encoder: &Encoder) -> [u8; 32] {
-    let mut hash = blake3::Hasher::new();
-    let mut text = |text: &str| {
-        hash.update(&(text.len() as u64).to_le_bytes());
-        hash.update(text.as_bytes());
-    };
-    text(encoder.digest());
-    for route in &set.routes {
-        text(&route.name);
-        text(&route.description);
-        text(&route.examples.len().to_string());
-        route.examples.iter().for_each(|example| text(example));
-    }
-    text("other");
-    set.other_examples.iter().for_each(|example| text(example));
-    *hash.finalize().as_bytes()
 }
 
 /// Warns of routes whose descriptions mean nearly the same, where the later one stands.

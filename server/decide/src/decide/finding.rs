@@ -1,5 +1,7 @@
 //! What evidence says: one route, one domain, or nothing, by the language model where the policy wants it and it answered,
-//! else by the embedding. Called by the ladder's sixth rung.
+//! else by the sentence encoder where the embedding is unsure, else by the embedding. Called by the ladder's sixth rung.
+
+use std::sync::Arc;
 
 use super::{Ladder, Stop};
 use crate::decision::Source;
@@ -43,7 +45,7 @@ impl Ladder<'_> {
                 self.lose(code, detail.clone());
                 None
             }
-            Answer::Got(scores) => Some(scores),
+            Answer::Got(scores) => Some(self.look_again(scores, evidence)?),
         };
         let finding = scores.map(|scores| find(self.policy, scores));
         let unsure = match llm.mode {
@@ -61,6 +63,30 @@ impl Ladder<'_> {
             source: Source::Embedding,
             measured: true,
         }))
+    }
+
+    /// The sentence encoder's scores where the embedding's are so near to each other that the policy wants them; else, or where
+    /// they could not be had, the embedding's.
+    fn look_again<'e>(
+        &mut self,
+        first: &'e Arc<RouteScores>,
+        evidence: &'e Evidence,
+    ) -> Result<&'e Arc<RouteScores>, Stop> {
+        let unsure = self.policy.evidence.encoder.as_ref().is_some_and(|encoder| {
+            let margin = first.best().map_or(1.0, |(.., margin)| margin.abs());
+            f64::from(margin) < encoder.ask_below
+        });
+        if !unsure || !first.second_look {
+            return Ok(first);
+        }
+        match &evidence.encoder {
+            Answer::NotAsked => Err(Stop::Ask(Probe::Encoder)),
+            Answer::Failed { code, detail } => {
+                self.lose(code, detail.clone());
+                Ok(first)
+            }
+            Answer::Got(scores) => Ok(scores),
+        }
     }
 
     /// What the language model says; `None` when it did not answer.

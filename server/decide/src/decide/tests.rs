@@ -348,6 +348,7 @@ fn the_explanation_says_who_wins_without_the_winner() {
 
 mod canary;
 mod difficulty;
+mod encoder;
 mod health;
 mod laws;
 mod llm;

@@ -59,6 +59,13 @@ impl Explanation {
             writeln!(out, "\nroutes (a route decides from {threshold:.2})")?;
             write_scores(policy, scores, out)?;
         }
+        if let Some(scores) = &self.encoder {
+            writeln!(
+                out,
+                "\nroutes by the encoder (a route decides from {threshold:.2})"
+            )?;
+            write_scores(policy, scores, out)?;
+        }
         if let Some(llm) = &self.llm {
             writeln!(
                 out,

@@ -16,7 +16,7 @@ use super::place::Report;
 use super::shape::check::check;
 use super::shape::{self, Kind};
 use super::tree::Node;
-use super::{CacheSettings, EvidenceSettings, PreferSize, Profile, SemanticSettings};
+use super::{CacheSettings, EncoderSettings, EvidenceSettings, PreferSize, Profile, SemanticSettings};
 use crate::canary::CanaryKey;
 use crate::query::{Objective, Weights};
 use crate::shadow::Shadow;
@@ -201,7 +201,17 @@ fn evidence(fields: &Fields<'_>) -> EvidenceSettings {
         embedding: fields
             .text("embedding")
             .filter(|embedding| embedding != "builtin"),
+        encoder: encoder(fields),
     }
+}
+
+fn encoder(fields: &Fields<'_>) -> Option<EncoderSettings> {
+    let ask_below = fields.number("encoder_below");
+    let word = fields.text("encoder").filter(|word| word != "off")?;
+    Some(EncoderSettings {
+        directory: (word != "builtin").then_some(word),
+        ask_below: ask_below.unwrap_or(EncoderSettings::ASK_BELOW),
+    })
 }
 
 fn cache(fields: &Fields<'_>, asks: bool, report: &mut Report) -> CacheSettings {

@@ -181,7 +181,7 @@ impl<'a> File<'a> {
             .tensor(name)
             .map_err(|e| format!("model.safetensors: {e}"))?;
         let count: usize = tensor.shape().iter().product();
-        if count == 0 || count % columns != 0 || rows.is_some_and(|rows| count != rows * columns) {
+        if count == 0 || !count.is_multiple_of(columns) || rows.is_some_and(|rows| count != rows * columns) {
             return Err(format!(
                 "model.safetensors: `{name}` has the shape {:?}, not that of config.json",
                 tensor.shape()

@@ -74,6 +74,11 @@ pub(super) fn step(probe: Probe, evidence: &Evidence, took: Option<Duration>) ->
             Answer::NotAsked => ("nothing".to_owned(), false),
             Answer::Failed { detail, .. } => (detail.clone(), true),
         },
+        Probe::Encoder => match &evidence.encoder {
+            Answer::Got(scores) => (most_probable(scores), false),
+            Answer::NotAsked => ("nothing".to_owned(), false),
+            Answer::Failed { detail, .. } => (detail.clone(), true),
+        },
         Probe::Llm => match &evidence.llm {
             Answer::Got(said) if said.measured => (format!("{}; {said}", most_probable(&said.scores)), false),
             Answer::Got(said) => (format!("a name without probabilities; {said}"), false),
@@ -150,24 +155,21 @@ fn most_probable(scores: &RouteScores) -> String {
     format!("best route {best:.3}, no route {:.3}{view}", scores.other)
 }
 
-/// By the embedding, then by the language model.
+/// By the embedding, then by the encoder, then by the language model.
 fn routes(policy: &Policy, explanation: &Explanation) -> Vec<v1::RouteTrace> {
-    let embedding = explanation.scores.iter();
-    let embedding =
-        embedding.flat_map(|scores| routes_by(policy, scores, v1::DecisionSource::Embedding, true));
-    let llm = explanation.llm.iter().flat_map(|llm| {
-        let source = v1::DecisionSource::Llm;
-        routes_by(policy, &llm.scores, source, llm.measured)
-    });
-    embedding.chain(llm).collect()
+    let by = |scores, probe| routes_by(policy, scores, probe, true);
+    let embedding = explanation.scores.iter().flat_map(|s| by(s, Probe::Embedding));
+    let encoder = explanation.encoder.iter().flat_map(|s| by(s, Probe::Encoder));
+    let llm = explanation.llm.iter();
+    let llm = llm.flat_map(|llm| routes_by(policy, &llm.scores, Probe::Llm, llm.measured));
+    embedding.chain(encoder).chain(llm).collect()
 }
 
-fn routes_by(
-    policy: &Policy,
-    scores: &RouteScores,
-    source: v1::DecisionSource,
-    measured: bool,
-) -> Vec<v1::RouteTrace> {
+fn routes_by(policy: &Policy, scores: &RouteScores, asked: Probe, measured: bool) -> Vec<v1::RouteTrace> {
+    let source = match asked {
+        Probe::Llm => v1::DecisionSource::Llm,
+        _ => v1::DecisionSource::Embedding,
+    };
     let trace = |name: &str, domain: Option<usize>, p: f32| v1::RouteTrace {
         name: name.to_owned(),
         // Neither has a figure that means anything before calibration.
@@ -177,6 +179,7 @@ fn routes_by(
         domain: domain
             .map(|domain| policy.domains[domain].name.clone())
             .unwrap_or_default(),
+        asked: asked.as_str().to_owned(),
     };
     let routes = policy.scored().iter().zip(&scores.routes);
     let routes = routes.map(|(route, &p)| trace(&route.name, route.domain, p));
@@ -250,7 +253,7 @@ fn runner_up(policy: &Policy, explanation: &Explanation) -> Option<v1::RunnerUp>
     // A name without probabilities has no second.
     let scores = match &explanation.llm {
         Some(llm) => Some(&llm.scores).filter(|_| llm.measured),
-        None => explanation.scores.as_ref(),
+        None => explanation.encoder.as_ref().or(explanation.scores.as_ref()),
     };
     let route = scores.and_then(|scores| {
         let names = policy

@@ -121,6 +121,7 @@ proptest! {
             match probe {
                 Probe::ExactCache => evidence.cache = answers.cache.clone(),
                 Probe::Embedding => evidence.embedding = answers.embedding.clone(),
+                Probe::Encoder => evidence.encoder = answers.encoder.clone(),
                 Probe::Llm => evidence.llm = answers.llm.clone(),
                 Probe::Difficulty(_) => evidence.difficulty = answers.difficulty.clone(),
                 Probe::Signals => evidence.signals = answers.signals.clone(),

@@ -299,6 +299,7 @@ fn decides(policy: &crate::Policy, dice: &mut Dice) {
                 }
                 Step::Ask(Probe::Signals) => evidence.signals = Answer::Got(Signals::default()),
                 Step::Ask(Probe::Difficulty(_)) => evidence.difficulty = Answer::Got(0.5),
+                Step::Ask(Probe::Encoder) => evidence.encoder = evidence.embedding.clone(),
                 Step::Ask(Probe::Llm) => {
                     evidence.llm = Answer::Failed {
                         code: "llm_failed",
@@ -312,6 +313,7 @@ fn decides(policy: &crate::Policy, dice: &mut Dice) {
                     evidence.embedding = Answer::Got(
                         RouteScores {
                             routes,
+                            second_look: true,
                             ..RouteScores::default()
                         }
                         .into(),

@@ -161,7 +161,7 @@ pub(in crate::policy) static OTHER: Object = object(
 
 pub(in crate::policy) static EVIDENCE: Object = object(
     "evidence",
-    "How sure a route must be, and where the embedding comes from.",
+    "How sure a route must be, and by what.",
     &[
         optional(
             "threshold",
@@ -173,6 +173,20 @@ pub(in crate::policy) static EVIDENCE: Object = object(
             "`builtin`, or the directory of a Model2Vec model.",
             FILLED,
             r#""builtin""#,
+        ),
+        defaults(
+            "encoder",
+            "A sentence encoder that looks again where the embedding is unsure: `builtin`, the directory of a BERT, or `off`. It takes \
+             milliseconds, and reads single requests, not turns of a conversation.",
+            FILLED,
+            r#""off""#,
+        ),
+        defaults(
+            "encoder_below",
+            "Distance of the best route to the next, `other` counted, below which it is asked: 0.5 asks it for about a quarter of \
+             requests.",
+            SHARE,
+            "0.5",
         ),
     ],
 );

@@ -209,6 +209,7 @@ const STAYS: &[Word] = &[
 const PROBES: &[Word] = &[
     word("exact_cache", "Was exactly this request decided before?"),
     word("embedding", "How probable is each route by the embedding?"),
+    word("encoder", "How probable is each route by the sentence encoder?"),
     word("llm", "How probable is each route by the language model?"),
     word("difficulty", "How much does the prompt need the strong model?"),
     word("signals", "What do rules read of the prompt?"),
