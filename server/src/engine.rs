@@ -34,6 +34,7 @@ use crate::llm::{Llm, Near, Reuse};
 use crate::store::{Policies, Snapshot, Store};
 
 pub use error::EngineError;
+pub(crate) use settle::answer;
 pub use settle::{Asking, Live, Outcomes, ProbeRun, Settled, settle, settle_asking};
 pub use terms::{Asked, CacheMode, CacheStatus, Decided};
 

@@ -5,9 +5,13 @@
 //! equal bins of the reported confidence, the mean of |confidence − accuracy| weighted by size. A span is a run of turns
 //! of one conversation with the same expected route; it is right when all its turns are.
 
+pub mod chart;
 pub mod cost_quality;
 pub mod curve;
+pub mod page;
 mod report;
+pub mod tune;
+mod tuning;
 
 use std::collections::BTreeMap;
 
@@ -128,20 +132,33 @@ impl Share {
     }
 }
 
-/// Ten-bin expected calibration error over (confidence, right).
-fn ece(pairs: &[(f64, bool)]) -> Option<f64> {
-    if pairs.is_empty() {
-        return None;
-    }
-    let mut bins = [(0.0, 0usize, 0usize); 10];
+/// Decisions of about the same confidence.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Bin {
+    /// Their mean confidence.
+    pub confidence: f64,
+    /// How many are right.
+    pub right: Share,
+}
+
+/// Ten equal bins over (confidence, right).
+fn bins(pairs: &[(f64, bool)]) -> [Bin; 10] {
+    let mut bins = [Bin::default(); 10];
     for &(confidence, right) in pairs {
         let bin = &mut bins[((confidence * 10.0) as usize).min(9)];
-        bin.0 += confidence;
-        bin.1 += usize::from(right);
-        bin.2 += 1;
+        bin.right.add(right);
+        bin.confidence += (confidence - bin.confidence) / bin.right.all as f64;
     }
-    let gaps = bins.iter().map(|&(sum, right, _)| (sum - right as f64).abs());
-    Some(gaps.sum::<f64>() / pairs.len() as f64)
+    bins
+}
+
+/// Expected calibration error over those bins.
+fn ece(bins: &[Bin]) -> Option<f64> {
+    let all: usize = bins.iter().map(|bin| bin.right.all).sum();
+    let gaps = bins
+        .iter()
+        .map(|bin| (bin.confidence * bin.right.all as f64 - bin.right.right as f64).abs());
+    (all > 0).then(|| gaps.sum::<f64>() / all as f64)
 }
 
 /// Mean F1 over the expected labels.

@@ -49,6 +49,7 @@ fn the_core_and_the_classifier_depend_on_nothing_that_does_io() {
                 "hex",
                 "libm",
                 "model2vec-rs",
+                "pulp",
                 "regex",
                 "saphyr-parser",
                 "serde",

@@ -15,7 +15,8 @@ use crate::cli::{cost_quality, print};
 use crate::conversation::{Conversation, Role};
 use crate::engine::{Live, settle};
 use crate::eval::cost_quality::is_cost_quality;
-use crate::eval::{Line, Prediction, Report, read_set};
+use crate::eval::tune::Tuning;
+use crate::eval::{Line, Prediction, Report, page, read_set};
 use crate::store::Snapshot;
 
 /// Arguments of `signalbox eval`.
@@ -39,6 +40,15 @@ pub struct EvalArgs {
     /// Write one line {id, route, confidence, latency_ms} for each conversation, or {id, score} for each prompt.
     #[arg(long)]
     pub(super) predictions: Option<PathBuf>,
+    /// Say which `evidence.threshold`, `evidence.encoder_below` and `llm.ask_below` would do best.
+    #[arg(long, requires = "policy")]
+    tune: bool,
+    /// With `--tune`: the share of what a language model is not asked about that is to be right.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.95, value_parser = share)]
+    aim: f64,
+    /// Write the figures, pictures, the confusion matrix and the surest mistakes as one page of HTML; it quotes the prompts.
+    #[arg(long, value_name = "FILE.html")]
+    report: Option<PathBuf>,
     /// Of a strong and weak set: write the cost-quality curve as a picture, an SVG file.
     #[arg(long)]
     pub(super) curve: Option<PathBuf>,
@@ -60,14 +70,16 @@ pub fn run(args: EvalArgs) -> anyhow::Result<ExitCode> {
         read_set(&text, args.filter_policy.as_deref()).with_context(|| args.set.display().to_string())?;
     anyhow::ensure!(!lines.is_empty(), "{}: no line to evaluate", args.set.display());
     let mut progress = Progress::new(lines.len());
-    let predictions = match &args.endpoint {
-        Some(endpoint) => remote(endpoint, &lines, &mut progress)?,
+    let (predictions, tuning) = match &args.endpoint {
+        Some(endpoint) => (remote(endpoint, &lines, &mut progress)?, None),
         None => {
             let snapshot = load(args.policy.as_ref(), "")?;
-            lines
-                .iter()
-                .map(|line| progress.after(local(&snapshot, line)))
-                .collect()
+            let decided = lines.iter().map(|line| progress.after(local(&snapshot, line)));
+            let decided: Vec<Prediction> = decided.collect();
+            (
+                decided,
+                args.tune.then(|| Tuning::new(&snapshot, &lines, args.aim)),
+            )
         }
     };
     progress.finish();
@@ -79,12 +91,32 @@ pub fn run(args: EvalArgs) -> anyhow::Result<ExitCode> {
             .with_context(|| file.display().to_string())?;
     }
     let report = Report::new(&lines, &predictions);
+    if let Some(file) = &args.report {
+        let judged = args.policy.as_ref().map(|policy| policy.display().to_string());
+        let judged = judged.or(args.endpoint).unwrap_or_default();
+        let name = format!("{judged} on {}", args.set.display());
+        let page = page::html(&name, &lines, &predictions, &report, tuning.as_ref());
+        std::fs::write(file, page).with_context(|| file.display().to_string())?;
+    }
     print(&if args.json {
-        format!("{:#}\n", report.json())
+        let mut json = report.json();
+        if let Some(tuning) = &tuning {
+            json["tuning"] = tuning.json();
+        }
+        format!("{json:#}\n")
     } else {
-        report.text()
+        report.text() + &tuning.map(|tuning| tuning.text()).unwrap_or_default()
     })?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let share: f64 = text.parse().map_err(|_| "give a number".to_owned())?;
+    if (0.0..=1.0).contains(&share) {
+        Ok(share)
+    } else {
+        Err("give a share, 0 to 1".to_owned())
+    }
 }
 
 fn local(snapshot: &Snapshot, line: &Line) -> Prediction {

@@ -164,6 +164,52 @@ fn costs(probe: Probe) -> bool {
     }
 }
 
+/// Answers one probe where it is called; the language model's with what was stated.
+pub(crate) fn answer(
+    probe: Probe,
+    evidence: &mut Evidence,
+    snapshot: &Snapshot,
+    conversation: &Conversation,
+    live: Live<'_>,
+) {
+    match probe {
+        Probe::ExactCache => {
+            let found = live.cache.and_then(|(cache, key)| cache.get(key));
+            if let Some(found) = &found {
+                evidence.embedding = found.embedding.clone();
+                evidence.encoder = found.encoder.clone();
+                evidence.llm = found.llm.clone();
+                evidence.difficulty = found.difficulty.clone();
+            }
+            evidence.cache = Answer::Got(found.map(|found| found.decision));
+        }
+        Probe::Session => {
+            evidence.session = live.session.cloned().unwrap_or(Answer::Got(None));
+        }
+        Probe::Embedding => {
+            let route = match &evidence.session {
+                Answer::Got(Some(held)) => held.route.as_deref(),
+                _ => None,
+            };
+            evidence.embedding = snapshot.scores(conversation, route);
+        }
+        Probe::Encoder => {
+            let look = snapshot.second_look(conversation);
+            evidence.encoder = look.map_or_else(snapshot::no_second_look, |look| look.answer());
+        }
+        Probe::Llm => evidence.llm = said(live),
+        Probe::Difficulty(route) => evidence.difficulty = snapshot.difficulty(route, conversation),
+        Probe::Health => {
+            evidence.health = Answer::Got(match live.outcomes {
+                Outcomes::None => Arc::default(),
+                Outcomes::Reported(tracker) => tracker.ask(&snapshot.info.tenant, &snapshot.policy),
+                Outcomes::Stated(health) => Arc::new(health.clone()),
+            });
+        }
+        Probe::Signals => evidence.signals = Answer::Got(snapshot::signals(conversation)),
+    }
+}
+
 /// What was stated; that there is no model where nothing was.
 fn said(live: Live<'_>) -> Answer<Arc<Judgement>> {
     match live.llm {
@@ -179,46 +225,9 @@ struct Run {
 }
 
 impl Run {
-    /// Answers one probe where it is called; the language model's with what was stated.
     fn answer(&mut self, probe: Probe, snapshot: &Snapshot, conversation: &Conversation, live: Live<'_>) {
-        let evidence = &mut self.evidence;
         let start = Instant::now();
-        match probe {
-            Probe::ExactCache => {
-                let found = live.cache.and_then(|(cache, key)| cache.get(key));
-                if let Some(found) = &found {
-                    evidence.embedding = found.embedding.clone();
-                    evidence.encoder = found.encoder.clone();
-                    evidence.llm = found.llm.clone();
-                    evidence.difficulty = found.difficulty.clone();
-                }
-                evidence.cache = Answer::Got(found.map(|found| found.decision));
-            }
-            Probe::Session => {
-                evidence.session = live.session.cloned().unwrap_or(Answer::Got(None));
-            }
-            Probe::Embedding => {
-                let route = match &evidence.session {
-                    Answer::Got(Some(held)) => held.route.as_deref(),
-                    _ => None,
-                };
-                evidence.embedding = snapshot.scores(conversation, route);
-            }
-            Probe::Encoder => {
-                let look = snapshot.second_look(conversation);
-                evidence.encoder = look.map_or_else(snapshot::no_second_look, |look| look.answer());
-            }
-            Probe::Llm => evidence.llm = said(live),
-            Probe::Difficulty(route) => evidence.difficulty = snapshot.difficulty(route, conversation),
-            Probe::Health => {
-                evidence.health = Answer::Got(match live.outcomes {
-                    Outcomes::None => Arc::default(),
-                    Outcomes::Reported(tracker) => tracker.ask(&snapshot.info.tenant, &snapshot.policy),
-                    Outcomes::Stated(health) => Arc::new(health.clone()),
-                });
-            }
-            Probe::Signals => evidence.signals = Answer::Got(snapshot::signals(conversation)),
-        }
+        answer(probe, &mut self.evidence, snapshot, conversation, live);
         self.ran(probe, start);
     }
 

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-use super::{Line, OTHER, Prediction, Share, dialogues, ece, macro_f1};
+use super::{Bin, Line, OTHER, Prediction, Share, bins, dialogues, ece, macro_f1};
 
 /// Confusions shown.
 const SHOWN: usize = 15;
@@ -25,6 +25,8 @@ pub struct Report {
     pub other_precision: Share,
     /// Expected calibration error, where decisions have a confidence.
     pub ece: Option<f64>,
+    /// Decisions by confidence, ten equal bins.
+    pub bins: [Bin; 10],
     /// Runs of turns, and dialogues, right throughout.
     pub dialogues: Option<(Share, Share)>,
     /// Milliseconds at the 50th, 95th and 99th percentile.
@@ -61,6 +63,7 @@ impl Report {
             .iter()
             .zip(&right)
             .filter_map(|(p, &right)| Some((p.confidence?, right)));
+        let bins = bins(&confident.collect::<Vec<_>>());
         let mut by_tag: BTreeMap<String, Share> = BTreeMap::new();
         for (line, &right) in lines.iter().zip(&right) {
             for tag in &line.tags {
@@ -76,7 +79,8 @@ impl Report {
             in_scope: where_(|pair| pair.0 != OTHER),
             other_recall: where_(|pair| pair.0 == OTHER),
             other_precision: where_(|pair| pair.1 == OTHER),
-            ece: ece(&confident.collect::<Vec<_>>()),
+            ece: ece(&bins),
+            bins,
             dialogues: dialogues(lines, &right),
             latency_ms: [0.5, 0.95, 0.99].map(|share| at(share).copied().unwrap_or(0.0)),
             confusions: confusions(&pairs),
@@ -163,7 +167,7 @@ fn confusions(pairs: &[(&str, &str)]) -> Vec<(String, String, usize)> {
     rows
 }
 
-fn percent(share: Share) -> String {
+pub(super) fn percent(share: Share) -> String {
     share.value().map_or_else(
         || "    –  ".to_owned(),
         |value| format!("{:5.1} %", value * 100.0),
