@@ -1,5 +1,7 @@
 //! The second look: what it promises, through the library's public door.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::sync::{Arc, LazyLock};
 
 use signalbox_evidence::{

@@ -41,7 +41,7 @@ pub struct EvalArgs {
     #[arg(long)]
     pub(super) predictions: Option<PathBuf>,
     /// Say which `evidence.threshold`, `evidence.encoder_below` and `llm.ask_below` would do best.
-    #[arg(long, requires = "policy")]
+    #[arg(long, conflicts_with = "endpoint")]
     tune: bool,
     /// With `--tune`: the share of what a language model is not asked about that is to be right.
     #[arg(long, value_name = "SHARE", default_value_t = 0.95, value_parser = share)]

@@ -99,7 +99,7 @@ fn eval_says_which_settings_would_do_best_and_writes_a_page() {
         21
     );
     let (code, _, err) = run(&["eval", &set, "--endpoint", "http://127.0.0.1:9", "--tune"]);
-    assert!(code == 2 && err.contains("--policy"), "{err}");
+    assert!(code == 2 && err.contains("cannot be used with"), "{err}");
     let (code, _, err) = run(&["eval", &set, "--policy", EXAMPLE, "--tune", "--aim", "95"]);
     assert!(code == 2 && err.contains("0 to 1"), "{err}");
 }

@@ -14,11 +14,10 @@ mod support;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use support::{EXAMPLE, policy, run, signalbox};
+use support::{policy, run, signalbox};
 
 /// A running server; it is killed when the test ends early.
 struct Server {
