@@ -16,17 +16,13 @@ def summary(latencies):
     return {name: round(percentile(ordered, share) * 1e3, 4) for name, share in marks} if ordered else {}
 
 
-def from_intended(calls, rate):
-    """Latencies counted from when each call was due rather than from when the generator sent it.
+def lateness(begins, rate):
+    """Seconds that each call was sent after it was due; `begins` in order.
 
-    `calls` are (begin, latency) in seconds. The call that was sent as number k was due k / rate after the first; how late
-    it was sent is added, so a generator or a server that stalls cannot hide it (coordinated omission)."""
-    ordered = sorted(calls)
-    if not ordered:
-        return [], 0.0
-    start = ordered[0][0]
-    late = [max(0.0, begin - (start + k / rate)) for k, (begin, _) in enumerate(ordered)]
-    return [latency + lag for (_, latency), lag in zip(ordered, late)], percentile(sorted(late), 0.99)
+    Number k was due k / rate after the first. Added to a call's own latency this counts from when the call was due rather
+    than from when the generator got round to sending it, so neither a generator nor a server that stalls can hide it
+    (coordinated omission)."""
+    return [max(0.0, begin - (begins[0] + k / rate)) for k, begin in enumerate(begins)]
 
 
 def over_time(calls, seconds=1.0):
