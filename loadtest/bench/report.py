@@ -89,7 +89,7 @@ def drain(records):
 def soak(records):
     memory = records[-1]
     return runs(records[:-1], late=True) + (
-        f"\n{memory['decisions']:,} decisions. Resident memory at most {memory['highest_mib']:.0f} MiB; in the second half its slope is "
+        f"\n{memory['decisions']:,} distinct prompts decided. Resident memory at most {memory['highest_mib']:.0f} MiB; in the second half its slope is "
         f"{memory['slope_mib_per_hour']:+.1f} ± {2 * memory['slope_error']:.1f} MiB an hour, within {memory['spread_mib']:.1f} MiB.\n")
 
 
