@@ -4,9 +4,11 @@ Each decision is `async_get_available_deployment`, which is what a completion as
 import asyncio
 import importlib.metadata
 import json
+import logging
 import os
 
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # else it asks the network for prices while it is imported
+os.environ["LITELLM_LOG"] = "ERROR"  # else it writes two lines for a decision
 
 import litellm
 from litellm.types.utils import Embedding
@@ -16,6 +18,7 @@ from semantic_router.routers import SemanticRouter
 import embed
 import job
 
+logging.disable(logging.WARNING)
 TABLE = embed.Static()
 LOOP = asyncio.new_event_loop()
 
