@@ -25,7 +25,8 @@ class Signalbox:
         found = re.search(r"grpc=(?:http://)?(\S+) metrics=(?:http://)?(\S+)", ready)
         if not found:
             proc.stop(self.process)
-            raise SystemExit(f"the server did not start: {ready!r}; its log: {self.log.name}")
+            with open(self.log.name) as said:
+                raise SystemExit(f"the server did not start: {ready!r}\n{said.read()[-2000:]}")
         self.address, self.metrics_address = found.group(1), found.group(2).removesuffix("/metrics")
         self.pid = self.process.pid
 

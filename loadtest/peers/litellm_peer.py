@@ -1,6 +1,6 @@
 """LiteLLM's Router: its auto-router with the static embedding of Signalbox, its complexity router, and its simple shuffle.
 
-Each decision is `async_get_available_deployment`, which is what a completion asks before it calls anybody."""
+Each decision is `Router.select`, which is what a completion asks before it calls anybody."""
 import asyncio
 import importlib.metadata
 import json
@@ -46,7 +46,7 @@ def chooser(models, name):
 
     def decide(text):
         messages = [{"role": "user", "content": text}]
-        return LOOP.run_until_complete(router.async_get_available_deployment(model=name, request_kwargs={}, messages=messages))["model_name"]
+        return LOOP.run_until_complete(router.select(name, {}, messages=messages))["model_name"]
     return decide
 
 

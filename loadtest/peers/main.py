@@ -40,8 +40,8 @@ def policy(given):
 def over_grpc(lab, given, rounds):
     """Signalbox, cache bypassed, and the bare echo: one call at a time for latency, 64 in flight by ghz for the CPU of a call."""
     path = os.path.join(lab.work, "policy.yaml")
-    with open(path, "w") as file:
-        json.dump(policy(given), file)
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(policy(given), file, ensure_ascii=False)  # YAML has no surrogate pairs
     requests = [{"requestId": str(i), "cache": "CACHE_MODE_BYPASS", "messages": [
         {"role": ROLES[turn["role"]], "content": turn["content"]} for turn in asked["conversation"]]}
         for i, asked in enumerate(given["asked"])]
