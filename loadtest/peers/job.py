@@ -36,16 +36,20 @@ def last_user_turn(conversation):
 
 def threshold_of(build, job):
     """The similarity from which a peer that knows no examples of `other` should answer with a route, fairly chosen: every
-    fifth example and what belongs to no route are held out, and the threshold that gets most of them right is taken.
+    fifth example and what belongs to no route are held out, the latter counts a fifth of the whole, and the threshold that
+    gets most right is taken.
 
     `build(routes)` gives a function from a text to (route, similarity) without any threshold."""
     held = [(text, route["name"]) for route in job["routes"] for text in route["examples"][::5]]
     kept = [{**route, "examples": [t for i, t in enumerate(route["examples"]) if i % 5]} for route in job["routes"]]
     decide = build(kept)
-    scored = [(decide(text), truth) for text, truth in held + [(text, "other") for text in job["other"]]]
+    inside = [(decide(text), truth) for text, truth in held]
+    outside = [decide(text) for text in job["other"]]
 
     def right(bar):
-        return sum((route if score >= bar else "other") == truth for (route, score), truth in scored)
+        routes = sum(score >= bar and route == truth for (route, score), truth in inside) / max(len(inside), 1)
+        none = sum(score < bar for _, score in outside) / max(len(outside), 1)
+        return 0.8 * routes + 0.2 * none
     return max((step / 50 for step in range(51)), key=right)
 
 
