@@ -50,7 +50,8 @@ def threshold_of(build, job):
         routes = sum(score >= bar and route == truth for (route, score), truth in inside) / max(len(inside), 1)
         none = sum(score < bar for _, score in outside) / max(len(outside), 1)
         return 0.8 * routes + 0.2 * none
-    return max((step / 50 for step in range(51)), key=right)
+    bars = sorted({0.0, *(round(score, 2) for score in [score for (_, score), _ in inside] + [score for _, score in outside])})
+    return max(bars, key=right)
 
 
 def measure(decide, job, rounds):

@@ -35,7 +35,7 @@ class Job(unittest.TestCase):
         def build(routes):
             kept.extend(routes[0]["examples"])
             return lambda text: ("a", 0.7 if text.startswith("a") else 0.4)
-        self.assertTrue(0.4 < job.threshold_of(build, given) <= 0.7)
+        self.assertEqual(job.threshold_of(build, given), 0.7)
         self.assertEqual(set(given["routes"][0]["examples"]) - set(kept), {"a0", "a5"})
 
 
