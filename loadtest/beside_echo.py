@@ -8,54 +8,15 @@ reads the server's CPU time from /proc. Cases: exact hit (one request again and 
 prompt). Prints the median over the rounds and the ratio. h2load takes a core for itself: on a machine of two cores the
 requests a second say how fast the pair is, the CPU time per request is the server's own.
 """
-import argparse, os, re, signal, statistics, subprocess, sys, tempfile, time
+import argparse
+import re
+import signal
+import statistics
+import subprocess
+import time
 
-PATH = "/signalbox.v1.RouterService/Route"
-SHORT = "write a python function that parses dates"
-LONG = ("I have a list of customer records in a CSV file with names, e-mail addresses and signup dates. Some of the dates are "
-        "written as 2024-01-31 and some as 31/01/2024. Please write a Python script that reads the file, turns all dates into "
-        "one format, removes duplicates by e-mail address, and writes the result.")
-LONG = (LONG + " Thank you very much in advance.")[:300]
-
-
-def varint(n):
-    out = b""
-    while n > 127:
-        out, n = out + bytes([n & 127 | 128]), n >> 7
-    return out + bytes([n])
-
-
-def field(number, payload):
-    return varint(number << 3 | 2) + varint(len(payload)) + payload
-
-
-def body(prompt, cache_mode):
-    user = varint(1 << 3) + varint(2)                                   # role: ROLE_USER
-    message = field(1, b"load-test") + field(2, user + field(2, prompt.encode()))
-    message += varint(12 << 3) + varint(cache_mode) if cache_mode else b""   # cache
-    return b"\0" + len(message).to_bytes(4, "big") + message            # gRPC frame
-
-
-def cpu_seconds(pid):
-    fields = open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def rss_mib(pid):
-    return int(re.search(r"VmRSS:\s+(\d+)", open(f"/proc/{pid}/status").read()).group(1)) / 1024
-
-
-def drive(pid, port, data, requests):
-    before, start = cpu_seconds(pid), time.monotonic()
-    with tempfile.NamedTemporaryFile() as file:
-        file.write(data), file.flush()
-        out = subprocess.run(["h2load", "-n", str(requests), "-c", "8", "-m", "32", "-d", file.name,
-                              "-H", "content-type: application/grpc", "-H", "te: trailers",
-                              f"http://127.0.0.1:{port}{PATH}"], capture_output=True, text=True, check=True).stdout
-    wall = time.monotonic() - start
-    if f"{requests} succeeded" not in out:
-        sys.exit(out)
-    return (cpu_seconds(pid) - before) / requests * 1e6, requests / wall
+from bench.h2 import LONG, SHORT, body, drive
+from bench.proc import rss_mib
 
 
 def main():
@@ -70,14 +31,14 @@ def main():
                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     echo = subprocess.Popen([args.echo, "127.0.0.1:50999"])
     try:
-        port = int(re.search(r"grpc=\S*:(\d+)", server.stdout.readline()).group(1))
+        address = re.search(r"grpc=(\S+)", server.stdout.readline()).group(1)
         time.sleep(0.5)
         print(f"resident after start: {rss_mib(server.pid):.0f} MiB")
-        for name, data in (("exact hit", body(SHORT, 0)), ("bypass, 300 bytes", body(LONG, 1))):
+        for name, data in (("exact hit", body(SHORT)), ("bypass, 300 bytes", body(LONG, "CACHE_MODE_BYPASS"))):
             ours, floor = [], []
             for _ in range(args.rounds):
-                floor.append(drive(echo.pid, 50999, data, args.requests))
-                ours.append(drive(server.pid, port, data, args.requests))
+                floor.append(drive(echo.pid, "127.0.0.1:50999", data, args.requests))
+                ours.append(drive(server.pid, address, data, args.requests))
             cpu = [statistics.median(r[0] for r in rows) for rows in (ours, floor)]
             rate = [statistics.median(r[1] for r in rows) for rows in (ours, floor)]
             print(f"{name:18} signalbox {cpu[0]:6.1f} us  echo {cpu[1]:6.1f} us  ratio {cpu[0] / cpu[1]:.2f}   "
