@@ -1,6 +1,6 @@
 //! The loop of one decision: the core asks, the probes answer, until it is done. Route, Explain, a policy's own tests and the
-//! comparison with a shadow are the same loop with other answers. [`settle_asking`] waits, for its turn and for a language
-//! model; [`settle`] takes what was stated.
+//! comparison with a shadow are the same loop with other answers. [`settle_asking`] waits, for its turn, for a language model and for
+//! other replicas; [`settle`] takes what was stated.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,6 +12,7 @@ use signalbox_decide::{
 use crate::conversation::Conversation;
 use crate::engine::admission::{Admission, Overloaded};
 use crate::engine::cache::{DecisionCache, Key};
+use crate::engine::sessions::Sessions;
 use crate::health::Tracker;
 use crate::llm::{self, Llm, Reuse};
 use crate::metrics;
@@ -45,7 +46,7 @@ pub struct Live<'a> {
     pub cache: Option<(&'a DecisionCache, &'a Key)>,
     /// What is known of the models.
     pub outcomes: Outcomes<'a>,
-    /// The conversation that the request belongs to; new without it.
+    /// Where the conversation is to be that the request belongs to; new without it.
     pub session: Option<&'a Answer<Option<Held>>>,
     /// What the language model is to have said.
     pub llm: Option<&'a Answer<Arc<Judgement>>>,
@@ -74,7 +75,7 @@ pub fn settle(snapshot: &Snapshot, query: &Query, conversation: &Conversation, l
     }
 }
 
-/// Who is asked for the language model's opinion.
+/// Who is asked what only waiting tells.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Asking<'a> {
     /// The model, if there is one.
@@ -85,9 +86,12 @@ pub struct Asking<'a> {
     pub reuse: Option<Reuse<'a>>,
     /// Who lets a decision go on that needs more than the cache; without it everybody is let in.
     pub admission: Option<&'a Admission>,
+    /// Where conversations are, and the key of the one that the request belongs to.
+    pub conversation: Option<(&'a Sessions, &'a Key)>,
 }
 
-/// Answers probes until the ladder is done, the language model's by asking it. Before the first that costs something it is
+/// Answers probes until the ladder is done, the language model's by asking it and the conversation's by looking it up, at other
+/// replicas too. Before the first that costs something it is
 /// let in and waits for its turn, which it leaves to others while the language model thinks.
 ///
 /// # Errors
@@ -115,16 +119,21 @@ pub async fn settle_asking(
                 turn = admission.turn().await;
             }
         }
-        match (probe, asking.llm) {
-            (Probe::Llm, Some(llm)) => {
+        let start = Instant::now();
+        match (probe, asking.llm, asking.conversation) {
+            (Probe::Llm, Some(llm), _) => {
                 turn.take();
-                let start = Instant::now();
                 run.evidence.llm = llm
                     .ask(snapshot, conversation, asking.deadline, asking.reuse)
                     .await;
                 run.ran(probe, start);
             }
-            (Probe::Llm, None) => {
+            (Probe::Session, _, Some((sessions, key))) => {
+                let held = sessions.find(key, &snapshot.policy, asking.deadline).await;
+                run.evidence.session = Answer::Got(held);
+                run.ran(probe, start);
+            }
+            (Probe::Llm, None, _) => {
                 metrics::llm_question("unavailable");
                 run.answer(probe, snapshot, conversation, live);
             }

@@ -68,11 +68,9 @@ async fn request_now(
     let (request_id, mut asked, snapshot) = grpc.read(request, base).await?;
     asked.query.read_cache = false;
     let sessions = grpc.engine.sessions();
-    let session = sessions.key(&snapshot.policy, &asked.query, &asked.conversation);
-    let session = session.map(|key| Answer::Got(sessions.get(&key)));
+    let conversation = sessions.key(&snapshot.policy, &asked.query, &asked.conversation);
     let live = Live {
         outcomes: Outcomes::Reported(grpc.engine.health()),
-        session: session.as_ref(),
         ..Live::default()
     };
     let Settled {
@@ -89,6 +87,7 @@ async fn request_now(
             deadline,
             reuse: None,
             admission: Some(grpc.engine.admission()),
+            conversation: conversation.as_ref().map(|key| (sessions, key)),
         },
     )
     .await

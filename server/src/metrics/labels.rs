@@ -127,6 +127,7 @@ pub(super) const ASKED: Label = Label {
     values: &[
         "answered",
         "reused",
+        "shared",
         "deadline",
         "overloaded",
         "failed",
@@ -148,6 +149,14 @@ pub(super) const RELOADED: Label = Label {
 pub(super) const WRITTEN: Label = Label {
     name: "result",
     values: &["written", "dropped", "failed"],
+};
+pub(super) const SHARED: Label = Label {
+    name: "what",
+    values: &["session", "llm"],
+};
+pub(super) const LOOKED: Label = Label {
+    name: "result",
+    values: &["hit", "miss", "late", "failed", "unusable", "skipped"],
 };
 pub(super) const VERSION: Label = Label {
     name: "version",

@@ -2,8 +2,9 @@
 //! table, README's table is held equal to it, and nothing that a caller sends becomes a label.
 
 use super::labels::{
-    ASKED, AUDITED, BOUND, CACHE, CHECKSUM, CODE, COMPARED, CONNECTION, LOADED, METHOD, MODEL, OUTCOME,
-    RELOADED, RESULT, ROUTE, SOURCE, STATE, STATUS, STAY, TAKEN, VERSION, WHAT, WHOSE, WRITTEN,
+    ASKED, AUDITED, BOUND, CACHE, CHECKSUM, CODE, COMPARED, CONNECTION, LOADED, LOOKED, METHOD, MODEL,
+    OUTCOME, RELOADED, RESULT, ROUTE, SHARED, SOURCE, STATE, STATUS, STAY, TAKEN, VERSION, WHAT, WHOSE,
+    WRITTEN,
 };
 
 /// One metric.
@@ -235,7 +236,7 @@ pub const METRICS: &[Metric] = &[
         kind: Kind::Counter,
         labels: &[ASKED],
         help: "Decisions that wanted the language model's opinion, by what came of it. `reused` was said to a request that asks for the \
-               same. `deadline` counts those too for which it was \
+               same, `shared` to the same question at another replica or earlier. `deadline` counts those too for which it was \
                not asked because answers take too long lately.",
     },
     Metric {
@@ -297,6 +298,32 @@ pub const METRICS: &[Metric] = &[
         kind: Kind::Gauge,
         labels: &[],
         help: "Conversations held, forgotten ones that still take their place among them.",
+    },
+    Metric {
+        name: "signalbox_shared_up",
+        kind: Kind::Gauge,
+        labels: &[],
+        help: "Whether the Redis that replicas share answers: 1 or 0, which is also what a server without one has.",
+    },
+    Metric {
+        name: "signalbox_shared_reads_total",
+        kind: Kind::Counter,
+        labels: &[SHARED, LOOKED],
+        help: "Looks at what replicas share, where conversations are (`session`) or what the language model said (`llm`). `late`: no \
+               answer in time; `failed`: an error; `unusable`: not what a replica with this secret wrote, or too old; `skipped`: not \
+               asked, as nobody answers or the caller has no time. The decision is made without what is not a `hit`.",
+    },
+    Metric {
+        name: "signalbox_shared_writes_total",
+        kind: Kind::Counter,
+        labels: &[SHARED, WRITTEN],
+        help: "Values that were to be shared: `written`; `dropped`, because the queue was full; `failed`, because they were refused.",
+    },
+    Metric {
+        name: "signalbox_shared_read_seconds",
+        kind: Kind::Histogram,
+        labels: &[],
+        help: "Time to the answers to these looks.",
     },
     Metric {
         name: "signalbox_ring_decisions",

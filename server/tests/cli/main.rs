@@ -8,6 +8,7 @@ mod llm;
 mod policy;
 mod replay;
 mod secured;
+mod shared;
 mod support;
 
 use std::fs;
