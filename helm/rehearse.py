@@ -123,6 +123,11 @@ class Pod:
         if volume["name"] == "admin":
             config = json.loads(self.configured().read_text())
             return {Path(config["admin"]["tokens_file"]).name: "0123456789abcdef0123456789abcdef\n"}
+        if volume["name"] == "shared":
+            # Nobody answers there: the pod does without.
+            shared = json.loads(self.configured().read_text())["shared"]
+            texts = {"url_file": "redis://:password@127.0.0.1:1/0\n", "secret_file": "0123456789abcdef" * 2}
+            return {Path(shared[key]).name: text for key, text in texts.items()}
         self.secrets = self.secrets or certificates(self.root / "pki")
         return self.secrets
 

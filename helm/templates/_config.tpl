@@ -26,6 +26,13 @@ admin:
 audit:
   path: /var/log/signalbox/audit.jsonl
 {{- end }}
+{{- with .Values.shared }}
+{{- if .existingSecret }}
+shared:
+  url_file: /etc/signalbox/shared/{{ .urlKey }}
+  secret_file: /etc/signalbox/shared/{{ .secretKey }}
+{{- end }}
+{{- end }}
 {{- if ne .Values.llm.mode "off" }}
 llm:
   required: {{ .Values.llm.required }}

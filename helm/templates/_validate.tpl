@@ -26,6 +26,9 @@
 {{- if and .Values.tls.clientAuth (not .Values.tls.existingSecret) }}
 {{- $problems = append $problems "tls.clientAuth: needs tls.existingSecret" }}
 {{- end }}
+{{- if eq .Values.shared.urlKey .Values.shared.secretKey }}
+{{- $problems = append $problems "shared: urlKey and secretKey are the same; choose two" }}
+{{- end }}
 {{- if eq .Values.llm.mode "remote" }}
 {{- range $key := list "url" "model" }}
 {{- if not (get $.Values.llm.remote $key) }}

@@ -13,6 +13,7 @@ pub use layers::{FILE_VARIABLE, Inputs, Origin, Problem};
 pub use llm::{EngineConfig, LlmConfig};
 pub use security::AdminConfig;
 pub use settings::{Kind, SETTINGS, Setting};
+pub use shared::{SecretConfig, SharedConfig};
 
 use layers::Values;
 
@@ -24,6 +25,7 @@ mod llm;
 pub mod memory;
 mod security;
 pub mod settings;
+mod shared;
 
 /// What was written, and where.
 #[derive(Clone, Debug)]
@@ -62,6 +64,8 @@ pub struct Config {
     pub stop_deadline: Duration,
     /// The language model.
     pub llm: LlmConfig,
+    /// What replicas share.
+    pub shared: SharedConfig,
     /// The audit log; `None` is none.
     pub audit: Option<AuditConfig>,
     /// Logging.
@@ -219,6 +223,7 @@ impl Checker<'_> {
             drain: self.milliseconds("drain_ms"),
             stop_deadline: self.milliseconds("stop_deadline_ms"),
             llm: llm::llm(self),
+            shared: shared::shared(self),
             audit: self.audit(),
             log: LogConfig {
                 level: self.one_of("log.level"),

@@ -8,16 +8,17 @@ pub mod encoder;
 mod error;
 pub mod inline;
 pub mod outcomes;
+mod parts;
 pub mod ring;
 pub mod sessions;
 mod settle;
 pub mod shadow;
-mod terms;
+pub(crate) mod terms;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use signalbox_decide::{Answer, Decision, Evidence, Query};
+use signalbox_decide::{Answer, Decision, Evidence, Query, SaidTo};
 use uuid::Uuid;
 
 use crate::audit::{Audit, Denied, Entry};
@@ -29,9 +30,10 @@ use crate::engine::inline::InlineRoutes;
 use crate::engine::ring::{Record, Ring};
 use crate::engine::sessions::Sessions;
 use crate::engine::shadow::{Job, Shadows};
-use crate::health::{Clock, Tracker};
+use crate::health::Tracker;
 use crate::llm::{Llm, Near, Reuse};
-use crate::store::{Policies, Snapshot, Store};
+use crate::shared::Shared;
+use crate::store::{Policies, Snapshot};
 
 pub use error::EngineError;
 pub(crate) use settle::answer;
@@ -47,6 +49,7 @@ pub struct Engine {
     inline: InlineRoutes,
     health: Tracker,
     sessions: Sessions,
+    shared: Option<Shared>,
     shadows: Shadows,
     admission: Admission,
     encoder: Turns,
@@ -56,132 +59,6 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// An engine on policies, with a cache and a ring of recent decisions.
-    pub fn new(policies: Arc<Policies>, cache: DecisionCache, ring: Arc<Ring>) -> Self {
-        Engine {
-            policies,
-            cache,
-            ring,
-            inline: InlineRoutes::default(),
-            health: Tracker::new(Arc::new(SystemTime::now)),
-            sessions: Sessions::default(),
-            shadows: Shadows::default(),
-            admission: Admission::default(),
-            encoder: Turns::default(),
-            llm: None,
-            near: Arc::default(),
-            audit: None,
-        }
-    }
-
-    /// The same with another clock for what outcomes say.
-    #[must_use]
-    pub fn with_clock(self, clock: Clock) -> Self {
-        Engine {
-            health: Tracker::new(clock),
-            ..self
-        }
-    }
-
-    /// The same with a store for conversations.
-    #[must_use]
-    pub fn with_sessions(self, sessions: Sessions) -> Self {
-        Engine { sessions, ..self }
-    }
-
-    /// The same with a bound on decisions in progress.
-    #[must_use]
-    pub fn with_admission(self, admission: Admission) -> Self {
-        Engine { admission, ..self }
-    }
-
-    /// The same with a language model to ask.
-    #[must_use]
-    pub fn with_llm(self, llm: Llm) -> Self {
-        Engine {
-            llm: Some(llm),
-            ..self
-        }
-    }
-
-    /// The same with a store for what the language model says.
-    #[must_use]
-    pub fn with_near(self, near: Near) -> Self {
-        Engine {
-            near: Arc::new(near),
-            ..self
-        }
-    }
-
-    /// The same with a log of decisions.
-    #[must_use]
-    pub fn with_audit(self, audit: Audit) -> Self {
-        Engine {
-            audit: Some(audit),
-            ..self
-        }
-    }
-
-    /// The log of decisions, if there is one.
-    pub fn audit(&self) -> Option<&Audit> {
-        self.audit.as_ref()
-    }
-
-    /// The language model, if there is one.
-    pub fn llm(&self) -> Option<&Llm> {
-        self.llm.as_ref()
-    }
-
-    /// What the language model said, kept for requests that ask for the same.
-    pub fn near(&self) -> &Near {
-        &self.near
-    }
-
-    /// All policies.
-    pub fn policies(&self) -> &Arc<Policies> {
-        &self.policies
-    }
-
-    /// Everyone's policy.
-    pub fn store(&self) -> &Arc<Store> {
-        self.policies.everyone()
-    }
-
-    /// The decision cache.
-    pub fn cache(&self) -> &DecisionCache {
-        &self.cache
-    }
-
-    /// The recent decisions.
-    pub fn ring(&self) -> &Ring {
-        &self.ring
-    }
-
-    /// What reported outcomes say of models.
-    pub fn health(&self) -> &Tracker {
-        &self.health
-    }
-
-    /// Where conversations are.
-    pub fn sessions(&self) -> &Sessions {
-        &self.sessions
-    }
-
-    /// Policies with the routes of single requests.
-    pub fn inline(&self) -> &InlineRoutes {
-        &self.inline
-    }
-
-    /// Who may decide at once.
-    pub fn admission(&self) -> &Admission {
-        &self.admission
-    }
-
-    /// Comparisons with shadow policies.
-    pub fn shadows(&self) -> &Shadows {
-        &self.shadows
-    }
-
     /// Decides one request by the policy of its tenant. A few microseconds on a hit, about 50 for a short prompt otherwise;
     /// waits for its turn where all processors are busy, and for the sentence encoder or a language model where the policy wants
     /// them asked, no longer than they and the request allow.
@@ -213,7 +90,6 @@ impl Engine {
         let conversation = self
             .sessions
             .key(&snapshot.policy, &asked.query, &asked.conversation);
-        let session = conversation.map(|key| Answer::Got(self.sessions.get(&key)));
         let Settled {
             outcome,
             mut evidence,
@@ -225,16 +101,17 @@ impl Engine {
             Live {
                 cache: key.as_ref().map(|key| (&self.cache, key)),
                 outcomes: Outcomes::Reported(&self.health),
-                session: session.as_ref(),
-                llm: None,
+                ..Live::default()
             },
             self.asking(
                 asked.deadline,
                 caching.then_some(Reuse {
                     near: &self.near,
+                    shared: self.shared.as_ref(),
                     tenant: &asked.query.caller.tenant,
                     read: asked.query.read_cache,
                 }),
+                conversation.as_ref(),
             ),
         )
         .await?;
@@ -262,18 +139,18 @@ impl Engine {
         let cache = match (&evidence.cache, asked.cache) {
             (_, CacheMode::Bypass) => CacheStatus::Bypass,
             (Answer::Got(Some(_)), _) => CacheStatus::ExactHit,
-            _ if matches!(&evidence.llm, Answer::Got(said) if said.reused) => CacheStatus::SemanticHit,
+            _ if reused(&evidence).is_some() => CacheStatus::SemanticHit,
             (Answer::Got(None), _) => CacheStatus::Miss,
             (_, CacheMode::Refresh) if evidence.compares_routes() => CacheStatus::Miss,
             _ => CacheStatus::NotAsked,
         };
-        if let (CacheStatus::Miss, Some(key)) = (cache, key)
+        let ttl = Duration::from_secs(snapshot.policy.cache.ttl_s);
+        if let (Some(ttl), Some(key)) = (kept_for(cache, reused(&evidence), ttl), key)
             && evidence.compares_routes()
             && decision.degraded.is_empty()
             && !evidence.health_counts()
             && !evidence.session_counts()
         {
-            let ttl = Duration::from_secs(snapshot.policy.cache.ttl_s);
             self.cache.put(key, Cached::new(&decision, &evidence), ttl);
         }
         let before = evidence.session.clone();
@@ -395,5 +272,25 @@ impl Engine {
             });
         }
         Ok(snapshot)
+    }
+}
+
+/// Whose question the language model answered, if it was not this request's.
+fn reused(evidence: &Evidence) -> Option<SaidTo> {
+    match &evidence.llm {
+        Answer::Got(said) if said.said_to != SaidTo::This => Some(said.said_to),
+        _ => None,
+    }
+}
+
+/// How long a decision may be kept: no longer than what it rests on. What was said to other words is never kept as if it had been
+/// said to these.
+fn kept_for(cache: CacheStatus, reused: Option<SaidTo>, ttl: Duration) -> Option<Duration> {
+    match (cache, reused) {
+        (CacheStatus::Miss, _) => Some(ttl),
+        (CacheStatus::SemanticHit, Some(SaidTo::Earlier { seconds })) => {
+            ttl.checked_sub(Duration::from_secs(seconds))
+        }
+        _ => None,
     }
 }

@@ -18,6 +18,7 @@ pub mod metrics;
 pub mod policy_test;
 pub mod replay;
 pub mod serve;
+pub mod shared;
 pub mod store;
 pub mod suggest;
 pub mod watcher;

@@ -16,18 +16,21 @@ use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared, WeakShared};
-use signalbox_decide::{Answer, Judgement, RouteScores};
+use signalbox_decide::{Answer, Judgement, RouteScores, SaidTo};
 use signalbox_evidence::DEFAULT_THRESHOLD;
 use signalbox_llm::question::Routes;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
 use crate::conversation::Conversation;
+use crate::engine::terms::time_left;
+use crate::llm::earlier::Earlier;
 use crate::llm::pace::Pace;
 use crate::metrics;
 use crate::store::Snapshot;
 
 mod care;
+mod earlier;
 mod engine;
 #[cfg(feature = "mistralrs")]
 pub mod hosted;
@@ -54,9 +57,6 @@ pub struct Bounds {
 
 /// Time between two such questions.
 pub const PROBE: Duration = Duration::from_secs(10);
-
-/// Kept of a caller's time for the decision itself and the way back: a fifth, and this much at least.
-const RESERVE: Duration = Duration::from_millis(5);
 
 /// The longest that the engine may think where nobody waits. Far longer than any decision does: a slow engine is to be known as
 /// slow, not as broken.
@@ -150,7 +150,7 @@ impl Llm {
     }
 
     /// Asks about the routes of `snapshot`, for as long as its policy and the caller's `deadline` allow; not at all where
-    /// `reuse` finds what it said to a request that asks for the same.
+    /// `reuse` finds what it said to a request that asks for the same, here or at another replica.
     pub async fn ask(
         &self,
         snapshot: &Snapshot,
@@ -158,22 +158,30 @@ impl Llm {
         deadline: Option<Instant>,
         reuse: Option<Reuse<'_>>,
     ) -> Answer<Arc<Judgement>> {
-        let reusing = reuse.and_then(|reuse| reuse.of(snapshot, conversation, &self.identity()));
+        let identity = self.identity();
+        let reusing = reuse.and_then(|reuse| reuse.of(snapshot, conversation, &identity));
         if let Some(said) = reusing.as_ref().and_then(|reusing| reusing.said(self)) {
             metrics::llm_question("reused");
             return Answer::Got(said);
         }
+        let asked_before = reuse.and_then(|reuse| Earlier::of(reuse, snapshot, conversation, &identity));
+        if let Some(earlier) = &asked_before
+            && let Some(said) = earlier.said(deadline).await
+        {
+            metrics::llm_question("shared");
+            return Answer::Got(said);
+        }
         let limit = Duration::from_millis(snapshot.policy.llm.timeout_ms);
         let now = Instant::now();
-        let left = deadline.map_or(limit, |deadline| {
-            let left = deadline.saturating_duration_since(now);
-            left.saturating_sub((left / 5).max(RESERVE)).min(limit)
-        });
+        let left = time_left(deadline, limit, now);
         match self.inner.within(left, now, snapshot, conversation).await {
             Ok(judgement) => {
                 metrics::llm_question("answered");
                 if let Some(reusing) = reusing {
                     reusing.keep(&judgement);
+                }
+                if let Some(earlier) = asked_before {
+                    earlier.keep(&judgement);
                 }
                 Answer::Got(judgement)
             }
@@ -329,7 +337,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// A hash of what is asked: the routes, by the evidence that they give, and the conversation.
 fn key(snapshot: &Snapshot, conversation: &Conversation) -> Key {
-    let mut hash = blake3::Hasher::new();
+    key_with(blake3::Hasher::new(), snapshot, conversation)
+}
+
+/// The same by a hash that has been begun.
+fn key_with(mut hash: blake3::Hasher, snapshot: &Snapshot, conversation: &Conversation) -> Key {
     hash.update(&snapshot.evidence_fingerprint);
     for message in &conversation.messages {
         hash.update(&[message.role as u8]);
@@ -362,6 +374,6 @@ fn judgement(reply: Reply) -> Judgement {
         cached_tokens,
         queued,
         computed,
-        reused: false,
+        said_to: SaidTo::This,
     }
 }

@@ -164,6 +164,29 @@ pub fn llm_times(queued: Option<Duration>, computed: Duration) {
     }
 }
 
+/// Counts a look at what replicas share, a `session` or what the `llm` said, by what came of it.
+pub fn shared_read(what: &'static str, result: &'static str) {
+    if let Some(series) = SERIES.get() {
+        series.shared_reads.with(&[what, result], Counter::increment_one);
+    }
+}
+
+/// Counts what was to be shared by what became of it.
+pub fn shared_write(what: &'static str, result: &'static str) {
+    if let Some(series) = SERIES.get() {
+        series.shared_writes.with(&[what, result], Counter::increment_one);
+    }
+}
+
+/// Counts how long an answer to such a look took.
+pub fn shared_took(time: Duration) {
+    if let Some(series) = SERIES.get() {
+        series
+            .shared_read
+            .with(&[], |histogram| histogram.record(time.as_secs_f64()));
+    }
+}
+
 /// A counter counts single things here.
 trait IncrementOne {
     fn increment_one(&self);
@@ -213,6 +236,10 @@ struct Series {
     semantic_entries: Family<Gauge>,
     semantic_bytes: Family<Gauge>,
     sessions: Family<Gauge>,
+    shared_up: Family<Gauge>,
+    shared_reads: Family<Counter>,
+    shared_writes: Family<Counter>,
+    shared_read: Family<Histogram>,
     ring_decisions: Family<Gauge>,
     start_timestamp: Family<Gauge>,
 }
@@ -267,6 +294,10 @@ impl Series {
             semantic_entries: Family::new("signalbox_semantic_entries", gauge),
             semantic_bytes: Family::new("signalbox_semantic_bytes", gauge),
             sessions: Family::new("signalbox_sessions", gauge),
+            shared_up: Family::new("signalbox_shared_up", gauge),
+            shared_reads: Family::new("signalbox_shared_reads_total", counter),
+            shared_writes: Family::new("signalbox_shared_writes_total", counter),
+            shared_read: Family::new("signalbox_shared_read_seconds", histogram),
             ring_decisions: Family::new("signalbox_ring_decisions", gauge),
             start_timestamp: Family::new("signalbox_start_timestamp_seconds", gauge),
         }

@@ -29,7 +29,7 @@ pub use diagnostic::{Diagnostic, Severity};
 pub use evidence::{Answer, Evidence, Probe, RouteScores, Signals};
 pub use explanation::{Explanation, explain};
 pub use health::Health;
-pub use llm::Judgement;
+pub use llm::{Judgement, SaidTo};
 pub use plan::Plan;
 pub use policy::Policy;
 pub use query::Query;

@@ -78,8 +78,23 @@ pub struct Judgement {
     pub queued: Option<Duration>,
     /// Time from then to the answer.
     pub computed: Duration,
-    /// Whether it was said to another request that asks for the same; tokens and times are those of that one.
-    pub reused: bool,
+    /// Whose question it answered; tokens and times are those of that one.
+    pub said_to: SaidTo,
+}
+
+/// Whose question an answer was given to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SaidTo {
+    /// This request's, or that of an equal one at the same time.
+    #[default]
+    This,
+    /// Another request's that asks for the same in other words.
+    Alike,
+    /// An equal one's at another replica, or at this one before.
+    Earlier {
+        /// Seconds since then.
+        seconds: u64,
+    },
 }
 
 impl Judgement {
@@ -113,8 +128,10 @@ impl Judgement {
 /// `412 prompt tokens, 380 of them cached, queued 0.1 ms, computed 41.3 ms`.
 impl fmt::Display for Judgement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.reused {
-            write!(f, "as said to a request that asks for the same: ")?;
+        match self.said_to {
+            SaidTo::This => {}
+            SaidTo::Alike => write!(f, "as said to a request that asks for the same: ")?,
+            SaidTo::Earlier { seconds } => write!(f, "as said to the same question {seconds} s ago: ")?,
         }
         let ms = |duration: Duration| duration.as_secs_f64() * 1e3;
         if let Some(tokens) = self.prompt_tokens {

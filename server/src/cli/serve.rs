@@ -28,9 +28,9 @@ use crate::serve::tls::Tls;
 use crate::serve::{self, Settings};
 use crate::store::{Compiler, Policies, ReloadError, ReloadOptions, ReloadReport};
 use crate::watcher::{PolicySource, WatchOptions, Watcher};
-use crate::{logs, watcher};
+use crate::{logs, shared, watcher};
 
-/// The longest wait at the end for the audit log.
+/// The longest wait at the end for the audit log, and for what is to be shared.
 const FLUSH: Duration = Duration::from_secs(2);
 
 /// Serves until a signal to stop.
@@ -55,12 +55,16 @@ async fn serve(config: Config) -> anyhow::Result<ExitCode> {
         .metrics
         .map(|address| exporter::install().map(|e| (address, e)))
         .transpose()?;
+    let shared = shared::start(&config.shared)?;
     let llm = llm::start(&config.llm)?;
     if let Some(llm) = llm.as_ref().filter(|_| config.llm.required) {
         let usable = llm.usable().await;
         usable.map_err(|why| anyhow::anyhow!("llm.required: the language model cannot be used: {why}"))?;
     }
-    let engine = engine(&config)?;
+    let mut engine = engine(&config)?;
+    if let Some(shared) = shared {
+        engine = engine.with_shared(shared);
+    }
     let engine = Arc::new(match llm {
         Some(llm) => engine.with_llm(llm),
         None => engine,
@@ -112,6 +116,9 @@ async fn serve(config: Config) -> anyhow::Result<ExitCode> {
     }
     if let Some(audit) = engine.audit() {
         audit.flush(FLUSH);
+    }
+    if let Some(shared) = engine.shared() {
+        shared.flush(FLUSH).await;
     }
     // Metrics and probes are answered to the end of the drain; a scraper that holds its connection does not delay the exit.
     background.abort_all();

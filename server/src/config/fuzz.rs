@@ -46,11 +46,17 @@ fn value(setting: &'static Setting) -> BoxedStrategy<Written> {
             Just(right(String::new())).boxed(),
             Just(right(String::new())).boxed(),
         ),
-        // Nor certificates.
-        Kind::Text if setting.key.starts_with("tls.") || setting.key == "admin.client_names" => (
-            Just(right(String::new())).boxed(),
-            Just(right(String::new())).boxed(),
-        ),
+        // Nor certificates, nor anything shared.
+        Kind::Text
+            if ["tls.", "shared.", "admin.client_names"]
+                .iter()
+                .any(|own| setting.key.starts_with(own)) =>
+        {
+            (
+                Just(right(String::new())).boxed(),
+                Just(right(String::new())).boxed(),
+            )
+        }
         Kind::Bool if setting.key == "llm.required" => {
             (Just(right("false".into())).boxed(), wrong("perhaps"))
         }

@@ -269,6 +269,35 @@ fn a_language_model_elsewhere_is_an_address_and_a_name() {
 }
 
 #[test]
+fn what_replicas_share_is_an_address_and_a_secret_each_from_one_place() {
+    let with = |pairs: &[(&str, &str)]| Inputs {
+        variables: variables(pairs),
+        ..Inputs::default()
+    };
+    const URL: (&str, &str) = ("SIGNALBOX__SHARED__URL_FILE", "/run/url");
+    const SECRET: (&str, &str) = ("SIGNALBOX__SHARED__SECRET_ENV", "SECRET");
+    let shared = loaded(&with(&[URL, SECRET])).shared;
+    assert_eq!(
+        (shared.url, shared.secret),
+        (
+            Some(SecretConfig::File("/run/url".into())),
+            Some(SecretConfig::Variable("SECRET".into()))
+        )
+    );
+    assert!(problems(&with(&[URL]))[0].starts_with("shared.secret_file (from default): is missing;"));
+    assert!(
+        problems(&with(&[SECRET]))[0]
+            .starts_with("shared.secret_env (from SIGNALBOX__SHARED__SECRET_ENV): means nothing")
+    );
+    assert_eq!(
+        problems(&with(&[URL, SECRET, ("SIGNALBOX__SHARED__URL_ENV", "URL")])),
+        [
+            "shared.url_env (from SIGNALBOX__SHARED__URL_ENV): `shared.url_file` is set too; remove one of them"
+        ]
+    );
+}
+
+#[test]
 fn what_is_printed_can_be_read_back_and_means_the_same() {
     let flags = vec![
         ("listen", "[::1]:7".to_owned()),

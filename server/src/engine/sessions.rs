@@ -1,23 +1,25 @@
 //! Which model and route every conversation is on, so that the ladder can hold it. Keyed by hash; no text is kept. Written by
-//! Route alone.
+//! Route alone. Where replicas share them, what this one knows stands by: of two notes the later one counts.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use signalbox_decide::{Answer, Decision, Held, Policy, Query, Source};
 
 use crate::conversation::{Conversation, Role};
 use crate::engine::bounded::{Bounded, Bounds, Key, OnHeap, USUAL, fresh_secret};
+use crate::shared::{Noted, Shared};
 
 /// The conversations of this process.
 #[derive(Debug)]
 pub struct Sessions {
     secret: [u8; 32],
-    held: Bounded<Held>,
+    noted: Bounded<Noted>,
+    shared: Option<Shared>,
 }
 
-impl OnHeap for Held {
+impl OnHeap for Noted {
     fn heap_bytes(&self) -> usize {
-        self.model.len() + self.route.as_ref().map_or(0, String::len)
+        self.held.model.len() + self.held.route.as_ref().map_or(0, String::len)
     }
 }
 
@@ -32,7 +34,18 @@ impl Sessions {
     pub fn new(bounds: Bounds, secret: [u8; 32]) -> Self {
         Sessions {
             secret,
-            held: Bounded::new(bounds),
+            noted: Bounded::new(bounds),
+            shared: None,
+        }
+    }
+
+    /// The same, shared with other replicas; the secret is then theirs too.
+    #[must_use]
+    pub fn with_shared(self, shared: Shared) -> Self {
+        Sessions {
+            secret: shared.sessions_secret(),
+            shared: Some(shared),
+            ..self
         }
     }
 
@@ -63,9 +76,15 @@ impl Sessions {
         Some(*hash.finalize().as_bytes())
     }
 
-    /// Where the conversation is.
-    pub fn get(&self, key: &Key) -> Option<Held> {
-        self.held.get(key)
+    /// Where the conversation is, as far as can be known before `deadline`.
+    pub async fn find(&self, key: &Key, policy: &Policy, deadline: Option<Instant>) -> Option<Held> {
+        let own = self.noted.get(key);
+        let others = match &self.shared {
+            Some(shared) => shared.session(key, policy, deadline).await,
+            None => None,
+        };
+        let later = own.into_iter().chain(others).max_by_key(|noted| noted.at);
+        later.map(|noted| noted.held)
     }
 
     /// Notes where a decision puts the conversation. What the caller named for one request moves nothing, and a turn of no
@@ -82,17 +101,20 @@ impl Sessions {
                 _ => None,
             }),
         };
-        self.held
-            .put(key, held, Duration::from_secs(policy.sessions.ttl_s));
+        let (noted, ttl) = (Noted::now(held), Duration::from_secs(policy.sessions.ttl_s));
+        if let Some(shared) = &self.shared {
+            shared.note_session(&key, &noted, ttl);
+        }
+        self.noted.put(key, noted, ttl);
     }
 
     /// Conversations held.
     pub fn len(&self) -> usize {
-        self.held.len()
+        self.noted.len()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.held.is_empty()
+        self.noted.is_empty()
     }
 }

@@ -1,6 +1,7 @@
 //! The loop of one decision: the core asks, the probes answer, until it is done. Route, Explain, a policy's own tests and the
-//! comparison with a shadow are the same loop with other answers. [`settle_asking`] waits, for its turn, for the sentence
-//! encoder and for a language model; [`settle`] has the encoder look where it is called, and takes what was stated of the model.
+//! comparison with a shadow are the same loop with other answers. [`settle_asking`] waits: for its turn, for other replicas, for
+//! the sentence encoder and for a language model; [`settle`] has the encoder look where it is called, and takes what was stated
+//! of the rest.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,10 +11,10 @@ use signalbox_decide::{
 };
 
 use crate::conversation::Conversation;
-use crate::engine::Engine;
 use crate::engine::admission::{Admission, Overloaded};
 use crate::engine::cache::{DecisionCache, Key};
 use crate::engine::encoder::Turns;
+use crate::engine::sessions::Sessions;
 use crate::health::Tracker;
 use crate::llm::{self, Llm, Reuse};
 use crate::metrics;
@@ -47,7 +48,7 @@ pub struct Live<'a> {
     pub cache: Option<(&'a DecisionCache, &'a Key)>,
     /// What is known of the models.
     pub outcomes: Outcomes<'a>,
-    /// The conversation that the request belongs to; new without it.
+    /// Where the conversation is to be that the request belongs to; new without it.
     pub session: Option<&'a Answer<Option<Held>>>,
     /// What the language model is to have said.
     pub llm: Option<&'a Answer<Arc<Judgement>>>,
@@ -89,23 +90,13 @@ pub struct Asking<'a> {
     pub deadline: Option<Instant>,
     /// How what the model said to others is used.
     pub reuse: Option<Reuse<'a>>,
+    /// Where conversations are, and the key of the one that the request belongs to.
+    pub conversation: Option<(&'a Sessions, &'a Key)>,
 }
 
-impl Engine {
-    /// What decisions of this engine wait for, until `deadline`; `reuse` is how they use what was said to others.
-    pub fn asking<'a>(&'a self, deadline: Option<Instant>, reuse: Option<Reuse<'a>>) -> Asking<'a> {
-        Asking {
-            admission: Some(&self.admission),
-            encoder: Some(&self.encoder),
-            llm: self.llm(),
-            deadline,
-            reuse,
-        }
-    }
-}
-
-/// Answers probes until the ladder is done, those of the encoder and the language model by waiting for them. Before the first
-/// that costs something a decision is let in and waits for its turn, which it leaves to others while it waits again.
+/// Answers probes until the ladder is done, those of the encoder and the language model by waiting for them, and the
+/// conversation's by looking it up, at other replicas too. Before the first that costs something a decision is let in and waits for
+/// its turn, which it leaves to others while it waits again.
 ///
 /// # Errors
 /// `Overloaded` where an answer costs something and the admission refuses.
@@ -133,21 +124,26 @@ pub async fn settle_asking(
             }
         }
         let start = Instant::now();
-        match (probe, asking.encoder, asking.llm) {
-            (Probe::Encoder, Some(encoder), _) => {
+        match probe {
+            Probe::Encoder if let Some(encoder) = asking.encoder => {
                 turn.take();
                 let look = snapshot.second_look(conversation);
                 run.evidence.encoder = encoder.look(look, asking.deadline).await;
                 run.ran(probe, start);
             }
-            (Probe::Llm, _, Some(llm)) => {
+            Probe::Llm if let Some(llm) = asking.llm => {
                 turn.take();
                 run.evidence.llm = llm
                     .ask(snapshot, conversation, asking.deadline, asking.reuse)
                     .await;
                 run.ran(probe, start);
             }
-            (Probe::Llm, _, None) => {
+            Probe::Session if let Some((sessions, key)) = asking.conversation => {
+                let held = sessions.find(key, &snapshot.policy, asking.deadline).await;
+                run.evidence.session = Answer::Got(held);
+                run.ran(probe, start);
+            }
+            Probe::Llm => {
                 metrics::llm_question("unavailable");
                 run.answer(probe, snapshot, conversation, live);
             }

@@ -1,7 +1,7 @@
 //! What the engine is asked and what it answers.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use signalbox_decide::candidates::estimate;
 use signalbox_decide::{Answer, Decision, Held, Query};
@@ -25,6 +25,17 @@ pub struct Asked {
     pub policy_checksum: String,
     /// When the caller gives up; a language model is waited for no longer.
     pub deadline: Option<Instant>,
+}
+
+/// Kept of a caller's time for the decision itself and the way back: a fifth, and this much at least.
+const RESERVE: Duration = Duration::from_millis(5);
+
+/// How long something may be waited for that is given `limit`, so that a caller who gives up at `deadline` gets its answer.
+pub(crate) fn time_left(deadline: Option<Instant>, limit: Duration, now: Instant) -> Duration {
+    deadline.map_or(limit, |deadline| {
+        let left = deadline.saturating_duration_since(now);
+        left.saturating_sub((left / 5).max(RESERVE)).min(limit)
+    })
 }
 
 /// How a request uses the cache.

@@ -68,11 +68,9 @@ async fn request_now(
     let (request_id, mut asked, snapshot) = grpc.read(request, base).await?;
     asked.query.read_cache = false;
     let sessions = grpc.engine.sessions();
-    let session = sessions.key(&snapshot.policy, &asked.query, &asked.conversation);
-    let session = session.map(|key| Answer::Got(sessions.get(&key)));
+    let conversation = sessions.key(&snapshot.policy, &asked.query, &asked.conversation);
     let live = Live {
         outcomes: Outcomes::Reported(grpc.engine.health()),
-        session: session.as_ref(),
         ..Live::default()
     };
     let Settled {
@@ -84,7 +82,7 @@ async fn request_now(
         &asked.query,
         &asked.conversation,
         live,
-        grpc.engine.asking(deadline, None),
+        grpc.engine.asking(deadline, None, conversation.as_ref()),
     )
     .await
     .map_err(|overloaded| status::engine(overloaded.into()))?;

@@ -14,7 +14,7 @@ use crate::conversation::{Conversation, Role};
 
 /// A language model that can be asked.
 pub trait Engine: fmt::Debug + Send + Sync {
-    /// What answers: the digest of a model, or where it is and its name. Engines with the same answer alike.
+    /// What answers: the digest of a model, or where it is and its name; and how it is asked. Engines with the same answer alike.
     fn identity(&self) -> String;
 
     /// Waits until questions can be put; a second call waits no longer.

@@ -11,8 +11,8 @@ mod audit;
 use std::sync::Arc;
 use std::time::Duration;
 
-use signalbox_decide::Judgement;
 use signalbox_decide::policy::SemanticSettings;
+use signalbox_decide::{Judgement, SaidTo};
 use signalbox_evidence::Likeness;
 
 use crate::conversation::{Conversation, Message, Role};
@@ -136,7 +136,7 @@ impl Near {
             return;
         }
         let judgement = Judgement {
-            reused: true,
+            said_to: SaidTo::Alike,
             ..Judgement::clone(said)
         };
         let kept = Kept {

@@ -145,7 +145,7 @@ impl Remote {
 
 impl Engine for Remote {
     fn identity(&self) -> String {
-        format!("remote {} {}", self.url, self.model)
+        format!("remote {} {} {:?}", self.url, self.model, self.style)
     }
 
     fn loaded(&self) -> BoxFuture<'_, Result<(), String>> {

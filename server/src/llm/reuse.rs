@@ -11,6 +11,7 @@ use super::near::{Near, Spot};
 use super::{Llm, PATIENCE, State, key, lock};
 use crate::conversation::Conversation;
 use crate::metrics;
+use crate::shared::Shared;
 use crate::store::Snapshot;
 
 /// How a question uses what was said to others.
@@ -18,6 +19,8 @@ use crate::store::Snapshot;
 pub struct Reuse<'a> {
     /// What was said.
     pub near: &'a Arc<Near>,
+    /// What was said at other replicas.
+    pub shared: Option<&'a Shared>,
     /// Whose request it is; nobody else's are looked at.
     pub tenant: &'a str,
     /// Whether to look, and not only to keep.

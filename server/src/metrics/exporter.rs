@@ -23,6 +23,7 @@ use super::{SERIES, Series};
 use crate::engine::Engine;
 use crate::engine::shadow::RESULTS;
 use crate::llm::State;
+use crate::shared::Shared;
 
 /// The version of the text format that is written.
 const FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -203,6 +204,8 @@ impl Series {
         self.llm_ready.set(f64::from(u8::from(ready)));
         self.cache_entries.set(engine.cache().len() as f64);
         self.sessions.set(engine.sessions().len() as f64);
+        let shared_up = engine.shared().is_some_and(Shared::is_up);
+        self.shared_up.set(f64::from(u8::from(shared_up)));
         self.cache_bytes.set(engine.cache().bytes() as f64);
         let near = engine.near();
         let audited = near.audit.audited();

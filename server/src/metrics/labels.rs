@@ -122,7 +122,7 @@ pub(super) const BOUND: Label = Label {
     name: "bound",
     values: &["estimate", "lower", "upper"],
 };
-pub(super) const LOOKED: Label = Label {
+pub(super) const READ: Label = Label {
     name: "result",
     values: &["answered", "deadline", "overloaded", "failed"],
 };
@@ -131,6 +131,7 @@ pub(super) const ASKED: Label = Label {
     values: &[
         "answered",
         "reused",
+        "shared",
         "deadline",
         "overloaded",
         "failed",
@@ -152,6 +153,14 @@ pub(super) const RELOADED: Label = Label {
 pub(super) const WRITTEN: Label = Label {
     name: "result",
     values: &["written", "dropped", "failed"],
+};
+pub(super) const SHARED: Label = Label {
+    name: "what",
+    values: &["session", "llm"],
+};
+pub(super) const LOOKED: Label = Label {
+    name: "result",
+    values: &["hit", "miss", "late", "failed", "unusable", "skipped"],
 };
 pub(super) const VERSION: Label = Label {
     name: "version",

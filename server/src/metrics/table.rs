@@ -3,7 +3,8 @@
 
 use super::labels::{
     ASKED, AUDITED, BOUND, CACHE, CHECKSUM, CODE, COMPARED, CONNECTION, LOADED, LOOKED, METHOD, MODEL,
-    OUTCOME, RELOADED, RESULT, ROUTE, SOURCE, STATE, STATUS, STAY, TAKEN, VERSION, WHAT, WHOSE, WRITTEN,
+    OUTCOME, READ, RELOADED, RESULT, ROUTE, SHARED, SOURCE, STATE, STATUS, STAY, TAKEN, VERSION, WHAT, WHOSE,
+    WRITTEN,
 };
 
 /// One metric.
@@ -227,7 +228,7 @@ pub const METRICS: &[Metric] = &[
     Metric {
         name: "signalbox_encoder_questions_total",
         kind: Kind::Counter,
-        labels: &[LOOKED],
+        labels: &[READ],
         help: "Decisions that wanted the sentence encoder's second look, by what came of it.",
     },
     Metric {
@@ -247,7 +248,7 @@ pub const METRICS: &[Metric] = &[
         kind: Kind::Counter,
         labels: &[ASKED],
         help: "Decisions that wanted the language model's opinion, by what came of it. `reused` was said to a request that asks for the \
-               same. `deadline` counts those too for which it was \
+               same, `shared` to the same question at another replica or earlier. `deadline` counts those too for which it was \
                not asked because answers take too long lately.",
     },
     Metric {
@@ -309,6 +310,32 @@ pub const METRICS: &[Metric] = &[
         kind: Kind::Gauge,
         labels: &[],
         help: "Conversations held, forgotten ones that still take their place among them.",
+    },
+    Metric {
+        name: "signalbox_shared_up",
+        kind: Kind::Gauge,
+        labels: &[],
+        help: "Whether the Redis that replicas share answers: 1 or 0, which is also what a server without one has.",
+    },
+    Metric {
+        name: "signalbox_shared_reads_total",
+        kind: Kind::Counter,
+        labels: &[SHARED, LOOKED],
+        help: "Looks at what replicas share, where conversations are (`session`) or what the language model said (`llm`). `late`: no \
+               answer in time; `failed`: an error; `unusable`: not what a replica with this secret wrote, or too old; `skipped`: not \
+               asked, as nobody answers or the caller has no time. The decision is made without what is not a `hit`.",
+    },
+    Metric {
+        name: "signalbox_shared_writes_total",
+        kind: Kind::Counter,
+        labels: &[SHARED, WRITTEN],
+        help: "Values that were to be shared: `written`; `dropped`, because the queue was full; `failed`, because they were refused.",
+    },
+    Metric {
+        name: "signalbox_shared_read_seconds",
+        kind: Kind::Histogram,
+        labels: &[],
+        help: "Time to the answers to these looks.",
     },
     Metric {
         name: "signalbox_ring_decisions",

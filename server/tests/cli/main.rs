@@ -9,6 +9,7 @@ mod llm;
 mod policy;
 mod replay;
 mod secured;
+mod shared;
 mod support;
 
 use std::fs;

@@ -23,6 +23,8 @@ mod scripted;
 mod semantic;
 mod sessions;
 mod shadow;
+mod shared;
+mod store;
 mod support;
 mod tenants;
 mod tls;

@@ -15,6 +15,7 @@ use signalbox_server::engine::ring::Ring;
 use signalbox_server::health::Clock;
 use signalbox_server::llm::Llm;
 use signalbox_server::serve::{self, Settings};
+use signalbox_server::shared::Shared;
 use signalbox_server::store::{Compiler, Policies, ReloadOptions};
 use signalbox_server::watcher::{PolicySource, load_tenants};
 use tempfile::TempDir;
@@ -121,6 +122,16 @@ impl Server {
     /// With this policy in force and a language model that it may ask.
     pub(crate) async fn with_llm(policy: &str, llm: Llm) -> Server {
         let engine = unshared_engine().with_llm(llm);
+        Server::of(Settings::default(), Some(policy), engine).await
+    }
+
+    /// The same as one of the replicas that share this.
+    pub(crate) async fn with_shared(policy: &str, shared: Shared, llm: Option<Llm>) -> Server {
+        let engine = unshared_engine().with_shared(shared);
+        let engine = match llm {
+            Some(llm) => engine.with_llm(llm),
+            None => engine,
+        };
         Server::of(Settings::default(), Some(policy), engine).await
     }
 

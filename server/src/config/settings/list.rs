@@ -313,4 +313,40 @@ pub const SETTINGS: &[Setting] = &[
         default: "true",
         doc: "Whether its prompt has text outside ASCII as `\\uXXXX`, as Arch-Router was trained.",
     },
+    Setting {
+        key: "shared.url_file",
+        kind: Kind::Text,
+        default: "",
+        doc: "A file with the address of a Redis or Valkey in which replicas share conversations and answers of the language model: `redis://user:password@host:6379/0`, or `rediss://` for TLS. Without it, each has its own.",
+    },
+    Setting {
+        key: "shared.url_env",
+        kind: Kind::Text,
+        default: "",
+        doc: "The environment variable that holds it instead.",
+    },
+    Setting {
+        key: "shared.secret_file",
+        kind: Kind::Text,
+        default: "",
+        doc: "A file with a secret of at least 32 bytes, the same for all replicas: only hashes with it, and what bears its seal, is there.",
+    },
+    Setting {
+        key: "shared.secret_env",
+        kind: Kind::Text,
+        default: "",
+        doc: "The environment variable that holds it instead.",
+    },
+    Setting {
+        key: "shared.timeout_ms",
+        kind: Kind::Integer { min: 1, max: 1000 },
+        default: "20",
+        doc: "Most milliseconds that a decision waits for what others shared.",
+    },
+    Setting {
+        key: "shared.queue",
+        kind: Kind::Integer { min: 1, max: 1 << 20 },
+        default: "10000",
+        doc: "Most values that wait to be shared; more are left out and counted.",
+    },
 ];

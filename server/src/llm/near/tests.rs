@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use proptest::prelude::*;
-use signalbox_decide::RouteScores;
+use signalbox_decide::{RouteScores, SaidTo};
 
 use super::*;
 use crate::store::Compiler;
@@ -76,7 +76,7 @@ fn an_answer_stands_for_the_same_question_in_other_words_and_for_no_other() {
         LONG,
     );
     assert_eq!((near.len(), near.bytes() > 0), (1, true));
-    let found = |spot: &Spot| near.get(spot).map(|said| said.reused);
+    let found = |spot: &Spot| near.get(spot).map(|said| said.said_to == SaidTo::Alike);
     for text in ["turn on the lights", "Could you please turn on the light?"] {
         assert_eq!(
             found(&spot(&snapshot, &asked(text), "t", "e")),
