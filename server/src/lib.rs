@@ -2,7 +2,8 @@
 //!
 //! One `Route` request, in order: `grpc` (ids, deadline, metrics) → `grpc::from_proto` (all field violations together, or
 //! an [`engine::Asked`]) → [`engine`] (policy snapshot, admission, ask-and-answer loop) → `signalbox_decide` (done, or ask this) → a
-//! probe ([`engine::cache`], [`store::Snapshot::scores`], [`llm`], [`health`]) → `grpc::to_proto`.
+//! probe ([`engine::cache`], [`engine::sessions`], [`store::Snapshot::scores`], [`llm`], [`health`]) → `grpc::to_proto`. What
+//! sessions and language model learn, replicas tell each other through [`shared`].
 
 pub mod audit;
 pub mod cli;

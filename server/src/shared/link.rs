@@ -1,9 +1,10 @@
-//! The connection, and whether it is of use. Commands of all requests go through one; when it breaks, or a few answers in a row
-//! do not come in time, it is dropped at once and nobody waits any more, while [`Link::care`] makes a new one until somebody
+//! The connection, and whether it is of use. Commands of all requests go through one; when it breaks, or answers do not come
+//! in time a few times in a row, it is dropped at once and nobody waits any more, while [`Link::care`] makes a new one until somebody
 //! answers a PING on it. Both changes are logged.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use redis::aio::MultiplexedConnection;
@@ -18,7 +19,7 @@ use super::seal::Kind;
 use super::start::Address;
 use crate::metrics;
 
-/// Answers in a row that did not come in time: one is an accident.
+/// Times in a row that answers did not come in time: one is an accident, however many waited.
 const MOST_LATE: u32 = 3;
 
 /// For a connection to be made, and to answer where nobody waits for it.
@@ -48,6 +49,8 @@ pub(super) struct Link {
     client: Client,
     current: watch::Sender<Current>,
     late: AtomicU32,
+    /// When that was counted last; who asked before it says nothing new.
+    late_at: Mutex<Option<Instant>>,
 }
 
 // The client knows the password.
@@ -65,6 +68,7 @@ impl Link {
             client: address.client,
             current: watch::Sender::new(None),
             late: AtomicU32::new(0),
+            late_at: Mutex::default(),
         }
     }
 
@@ -108,7 +112,7 @@ impl Link {
             Err(_) => {
                 kind.count_read("late");
                 if patient {
-                    self.was_late(number);
+                    self.was_late(number, start);
                 }
             }
         }
@@ -155,8 +159,14 @@ impl Link {
         }
     }
 
-    /// An answer did not come in time.
-    fn was_late(&self, number: u64) {
+    /// An answer to what was asked then did not come in time.
+    fn was_late(&self, number: u64, asked: Instant) {
+        let mut counted = self.late_at.lock().unwrap_or_else(PoisonError::into_inner);
+        if counted.is_some_and(|counted| asked < counted) {
+            return;
+        }
+        *counted = Some(Instant::now());
+        drop(counted);
         if self.late.fetch_add(1, Ordering::Relaxed) + 1 >= MOST_LATE {
             self.drop_it(number, "it does not answer in time".to_owned());
         }

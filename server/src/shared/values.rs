@@ -22,12 +22,12 @@ pub struct Noted {
 }
 
 impl Noted {
-    /// Version, milliseconds, the route's hash (zeros: none), the model's id.
+    /// Version, microseconds of Unix time, the route's hash (zeros: none), the model's id.
     pub(super) fn write(&self, seals: &Seals) -> Vec<u8> {
         let Held { model, route } = &self.held;
         let route = route.as_ref().map_or([0; 16], |name| seals.name(name));
         let mut value = vec![VERSION];
-        value.extend_from_slice(&millis(self.at).to_le_bytes());
+        value.extend_from_slice(&micros(self.at).to_le_bytes());
         value.extend_from_slice(&route);
         value.extend_from_slice(model.as_bytes());
         value
@@ -49,7 +49,7 @@ impl Noted {
                 model: std::str::from_utf8(model).ok()?.to_owned(),
                 route: named.map(|known| known.name.clone()),
             },
-            at: Duration::from_millis(u64::from_le_bytes(*at)),
+            at: Duration::from_micros(u64::from_le_bytes(*at)),
         })
     }
 }
@@ -59,8 +59,7 @@ impl Noted {
 pub(super) fn saying(said: &Judgement) -> Vec<u8> {
     let mut value = vec![VERSION];
     value.extend_from_slice(&now().as_secs().to_le_bytes());
-    let micros = u64::try_from(said.computed.as_micros()).unwrap_or(u64::MAX);
-    value.extend_from_slice(&micros.to_le_bytes());
+    value.extend_from_slice(&micros(said.computed).to_le_bytes());
     value.push(u8::from(said.measured));
     for p in [said.scores.other].iter().chain(&said.scores.routes) {
         value.extend_from_slice(&p.to_le_bytes());
@@ -105,8 +104,8 @@ pub(super) fn said(value: &[u8], routes: usize, ttl: Duration) -> Option<Judgeme
     })
 }
 
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]
@@ -131,7 +130,7 @@ mod tests {
             };
             let noted = Noted {
                 held: held(route),
-                at: Duration::from_millis(1_764_000_000_123),
+                at: Duration::from_micros(1_764_000_000_123_456),
             };
             let value = noted.write(&seals);
             assert!(!String::from_utf8_lossy(&value).contains("code"));

@@ -72,23 +72,22 @@ async fn a_conversation_is_held_alike_by_all_replicas_and_the_later_note_counts(
     let (_a, a) = replica(store.shared(WAIT).await).await;
     let (_b, b) = replica(store.shared(WAIT).await).await;
     assert_eq!(seen(&a, turn("s", CODE)).await, fresh("acme/large"));
-    until(|| store.dump().len() == 1).await;
-    let first = store.dump();
+    until(|| store.writes() == 1).await;
     assert_eq!(seen(&b, turn("s", THANKS)).await, held("no_route"));
-    until(|| store.dump() != first).await;
+    until(|| store.writes() == 2).await;
     // The second one knows the route too: a reply that means nothing by itself.
     let reply = "and now the same without recursion, please";
     assert_eq!(seen(&b, turn("s", reply)).await, held("same_model"));
+    until(|| store.writes() == 3).await;
     let mut tried = turn("s", CODE);
     tried.attempts.push(v1::Attempt {
         model_id: "acme/large".into(),
         outcome: v1::AttemptOutcome::RateLimited.into(),
         ..Default::default()
     });
-    let before = store.dump();
     let moved = (Switched, "forced".to_owned(), "acme/small".to_owned());
     assert_eq!(seen(&b, tried).await, moved);
-    until(|| store.dump() != before).await;
+    until(|| store.writes() == 4).await;
     let there = (Kept, "same_model".to_owned(), "acme/small".to_owned());
     assert_eq!(seen(&a, turn("s", THANKS)).await, there);
     // Others are others.
@@ -118,6 +117,13 @@ async fn what_the_language_model_said_at_one_replica_is_not_asked_at_another() {
         (second.confidence, second.margin),
         (first.confidence, first.margin)
     );
+    let earlier = v1::ExplainRequest {
+        target: Some(v1::explain_request::Target::DecisionId(second.decision_id)),
+        ..Default::default()
+    };
+    let told = b.client().explain(earlier).await.unwrap();
+    let step = told.steps.iter().find(|step| step.asked == "llm").unwrap();
+    assert!(step.answer.contains("as said to the same question "), "{step:?}");
     // It is this replica's own from now on.
     let looks = store.looks();
     assert_eq!(route(&b, ask(FIRST)).await, by_llm(CacheStatus::ExactHit));
@@ -195,6 +201,20 @@ async fn a_store_that_stalls_is_waited_for_three_times_and_then_not_until_it_ans
     shared.flush(WAIT).await;
     let (_b, other) = replica(store.shared(WAIT).await).await;
     assert_eq!(seen(&other, turn("s", THANKS)).await, held("no_route"));
+}
+
+#[tokio::test]
+async fn many_that_wait_in_vain_at_once_are_one_accident() {
+    let store = Store::start().await;
+    let (a, asked) = replica(store.shared(Duration::from_millis(200)).await).await;
+    store.now(Does::Stalls);
+    let sessions: Vec<String> = (0..30).map(|number| format!("s{number}")).collect();
+    let turns = sessions.iter().map(|session| seen(&asked, turn(session, CODE)));
+    for found in futures_util::future::join_all(turns).await {
+        assert_eq!(found, fresh("acme/large"));
+    }
+    store.now(Does::Works);
+    assert!(a.engine.shared().unwrap().is_up());
 }
 
 #[tokio::test]

@@ -34,6 +34,7 @@ struct Inner {
     does: Mutex<Does>,
     values: Mutex<BTreeMap<Vec<u8>, Vec<u8>>>,
     looks: AtomicUsize,
+    writes: AtomicUsize,
 }
 
 /// Dropping it ends it and all connections.
@@ -61,6 +62,7 @@ impl Store {
             does: Mutex::new(Does::Works),
             values: Mutex::default(),
             looks: AtomicUsize::new(0),
+            writes: AtomicUsize::new(0),
         });
         let (address, serving) = (listener.local_addr().unwrap(), inner.clone());
         let serves = tokio::spawn(async move {
@@ -83,6 +85,11 @@ impl Store {
     /// How often something was looked up.
     pub(crate) fn looks(&self) -> usize {
         self.inner.looks.load(Ordering::SeqCst)
+    }
+
+    /// How often something was written.
+    pub(crate) fn writes(&self) -> usize {
+        self.inner.writes.load(Ordering::SeqCst)
     }
 
     /// All keys and values.
@@ -163,6 +170,7 @@ impl Inner {
             [b"SET", key, value, b"PX", ms] => {
                 assert!(std::str::from_utf8(ms).unwrap().parse::<u64>().unwrap() > 0);
                 values.insert(key.to_vec(), value.to_vec());
+                self.writes.fetch_add(1, Ordering::SeqCst);
                 b"+OK\r\n".to_vec()
             }
             // What clients say of themselves.
