@@ -19,7 +19,8 @@ def records(raw):
 
 def unexpected(record):
     """Calls that failed though nothing said they might: refusals under overload are what that phase is for."""
-    return record.get("errors", 0) - (record.get("refused", 0) if record["name"].startswith("overload/twice") else 0)
+    failed = record.get("errors", 0) + record.get("answers", {}).get("failed_count", 0)
+    return failed - (record.get("refused", 0) if record["name"].startswith("overload/twice") else 0)
 
 
 def p99(raw, phase, what):

@@ -39,18 +39,21 @@ def busy(record):
 
 def answered(record):
     answers = record.get("answers")
-    return f"{answers['checked'] - answers['wrong_count']} of {answers['checked']}" if answers else ""
+    if not answers:
+        return ""
+    return f"{answers['checked'] - answers['wrong_count'] - answers.get('failed_count', 0)} of {answers['checked']}"
 
 
 def runs(records, late=False):
     """The table that all ghz phases share."""
-    heads = ["run", "answers/s", "failed", "hit ratio", "p50 ms", "p99 ms", "p99.9 ms"]
+    heads = ["run", *(["asked/s"] if late else []), "answers/s", "failed", "hit ratio", "p50 ms", "p99 ms", "p99.9 ms"]
     heads += ["p50 from due", "p99 from due"] if late else []
     heads += ["server's own p50", "server's own p99", "CPU µs a call", "processors busy", "saturated", "answers right"]
     rows = []
     for r in records:
         client, own = r.get("client_ms"), r.get("server_ms", {}).get("call")
-        row = [r["name"].split("/", 1)[1], f"{r['rps']:,.0f}", r["errors"], "" if r.get("hit_ratio") is None else f"{r['hit_ratio']:.1%}",
+        asked = [f"{r['rps_asked']:,}" if "rps_asked" in r else ""] if late else []
+        row = [r["name"].split("/", 1)[1], *asked, f"{r['rps']:,.0f}", r["errors"], "" if r.get("hit_ratio") is None else f"{r['hit_ratio']:.1%}",
                ms(client, "p50"), ms(client, "p99"), ms(client, "p999")]
         row += [ms(r.get("from_due_ms"), "p50"), ms(r.get("from_due_ms"), "p99")] if late else []
         rows.append(row + [ms(own, "p50"), ms(own, "p99"), r.get("cpu_us_per_call", ""), busy(r), r.get("saturated", ""), answered(r)])
@@ -154,7 +157,8 @@ def write(raw, verdicts, results):
     for phase, records in raw["phases"].items():
         lines += [f"## {phase}\n", SECTIONS[phase] + "\n", TABLES.get(phase, runs)(records)]
         wrong = [text for r in records for text in r.get("answers", {}).get("wrong", [])] if phase != "answers" else []
-        lines += [f"* wrong: {text}" for text in wrong]
+        wrong += [text for r in records for text in r.get("failed", []) + r.get("answers", {}).get("failed", [])]
+        lines += [f"* {text}" for text in wrong] + ([""] if wrong else [])
         if phase in pictures:
             text, svg = pictures[phase]
             with open(os.path.join(results, phase + ".svg"), "w") as file:

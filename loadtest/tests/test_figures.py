@@ -86,6 +86,11 @@ class Gates(unittest.TestCase):
         twice = next(r for r in SAMPLE["phases"]["overload"] if r["what"] == "twice")
         self.assertGreater(twice["refused"], 0)
 
+    def test_a_hit_that_is_refused_fails_even_where_decisions_may_be(self):
+        def refuse(phases):
+            next(r for r in phases["overload"] if r["what"] == "twice")["answers"]["failed_count"] = 1
+        self.assertEqual(self.judge(refuse)["calls.failed"], "failed")
+
     def test_a_slower_tail_while_reloading_fails(self):
         def slow(factor):
             def change(phases):

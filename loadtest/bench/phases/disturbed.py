@@ -109,9 +109,9 @@ def drain(lab):
         time.sleep(seconds)
         for prober in probers:
             prober.__exit__(None, None, None)
-    wrong = [text for prober in probers for text in prober.wrong]
+    wrong, failed = ([text for prober in probers for text in getattr(prober, what)] for what in ("wrong", "failures"))
     latencies = [latency for prober in probers for latency in prober.latencies]
-    return [{"name": "drain/SIGTERM to one of two", "generator": "grpcio", "calls": sum(p.checked for p in probers), "errors": len(wrong),
+    return [{"name": "drain/SIGTERM to one of two", "generator": "grpcio", "calls": sum(p.checked for p in probers), "errors": len(failed), "failed": failed[:10],
              "answers": {"checked": sum(p.checked for p in probers), "wrong": wrong[:10], "wrong_count": len(wrong)},
              "seconds_to_exit": round(took, 2), "exit_code": first.process.returncode, "drain_ms": 1000,
              "client_ms": stats.summary(latencies)}]
