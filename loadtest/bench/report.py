@@ -91,9 +91,13 @@ def drain(records):
 
 def soak(records):
     memory = records[-1]
-    return runs(records[:-1], late=True) + (
-        f"\n{memory['decisions']:,} distinct prompts decided. Resident memory at most {memory['highest_mib']:.0f} MiB; in the second half its slope is "
-        f"{memory['slope_mib_per_hour']:+.1f} ± {2 * memory['slope_error']:.1f} MiB an hour, within {memory['spread_mib']:.1f} MiB.\n")
+    text = f"\n{memory['decisions']:,} distinct prompts decided. Resident memory at most {memory['highest_mib']:.0f} MiB"
+    if "slope_mib_per_hour" in memory:
+        text += (f"; over the last {memory['seconds']:.0f} seconds, with a full cache, its slope is {memory['slope_mib_per_hour']:+.1f} ± "
+                 f"{2 * memory['slope_error']:.1f} MiB an hour, within {memory['spread_mib']:.1f} MiB.\n")
+    else:
+        text += "; the cache was not yet full, so that it had to grow: no slope.\n"
+    return runs(records[:-1], late=True) + text
 
 
 TABLES = {"floor": floor, "answers": answers, "reload": reload, "overload": overload, "drain": drain, "soak": soak,
@@ -121,7 +125,8 @@ def plots(phases):
         lines = {}
         for r in phases["reload"]:
             lines.setdefault(r["what"], r["p99_over_time"])
-        out["reload"] = ("p99 over time with and without reloads", plot.chart("p99 of each second, first turn of each", "seconds", "ms", lines))
+        out["reload"] = ("p99 over time with and without reloads", plot.chart(
+            "p99 of each second, first turn of each", "seconds", "ms", lines))
     if "soak" in phases:
         out["soak"] = ("resident memory over time", plot.chart(
             "Resident memory", "seconds", "MiB", {"MiB": [tuple(p) for p in phases["soak"][-1]["points"]]}))
@@ -138,7 +143,8 @@ def head(raw):
     lines.append(table(["", ""], [
         ["processor", f"{machine['cpu']}, {machine['cpus']} in all: {raw['server_cpus']} for the server, {raw['generator_cpus']} for the generator"],
         ["memory", f"{machine['memory_gib']} GiB"], ["kernel", machine["kernel"]],
-        ["versions", ", ".join(machine[k] for k in ("signalbox", "rustc") if machine[k]) + f", ghz {machine['ghz']}, {machine['h2load']}, Python {machine['python']}"],
+        ["versions", ", ".join(filter(None, [machine["signalbox"], machine["rustc"], "ghz " + machine["ghz"], machine["h2load"],
+                                             "Python " + machine["python"]]))],
         ["revision", machine["revision"]], ["length", f"{sum(raw['seconds'].values()) / 60:.0f} minutes"]]))
     lines.append("Latencies are ghz's, from when it sent; `server's own` are percentiles of the service's histograms over the same time. "
                  "`processors busy` is CPU time over wall time, read from /proc. Where the generator is saturated a figure says what ghz "
