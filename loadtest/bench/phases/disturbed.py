@@ -111,8 +111,9 @@ def drain(lab):
             prober.__exit__(None, None, None)
     wrong, failed = ([text for prober in probers for text in getattr(prober, what)] for what in ("wrong", "failures"))
     latencies = [latency for prober in probers for latency in prober.latencies]
-    return [{"name": "drain/SIGTERM to one of two", "generator": "grpcio", "calls": sum(p.checked for p in probers), "errors": len(failed), "failed": failed[:10],
-             "answers": {"checked": sum(p.checked for p in probers), "wrong": wrong[:10], "wrong_count": len(wrong)},
+    calls = sum(prober.checked for prober in probers)
+    return [{"name": "drain/SIGTERM to one of two", "generator": "grpcio", "calls": calls, "errors": len(failed), "failed": failed[:10],
+             "answers": {"checked": calls, "wrong": wrong[:10], "wrong_count": len(wrong)},
              "seconds_to_exit": round(took, 2), "exit_code": first.process.returncode, "drain_ms": 1000,
              "client_ms": stats.summary(latencies)}]
 
