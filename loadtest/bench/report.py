@@ -1,7 +1,7 @@
 """The report: Markdown and plots out of raw results, and nothing that is not in them."""
 import os
 
-from . import plot
+from . import gates, plot
 
 SECTIONS = {
     "answers": "Answers without load: the server's beside those of `signalbox route`.",
@@ -53,7 +53,7 @@ def runs(records, late=False):
     for r in records:
         client, own = r.get("client_ms"), r.get("server_ms", {}).get("call")
         asked = [f"{r['rps_asked']:,}" if "rps_asked" in r else ""] if late else []
-        row = [r["name"].split("/", 1)[1], *asked, f"{r['rps']:,.0f}", r["errors"], "" if r.get("hit_ratio") is None else f"{r['hit_ratio']:.1%}",
+        row = [r["name"].split("/", 1)[1], *asked, f"{r['rps']:,.0f}", gates.unexpected(r), "" if r.get("hit_ratio") is None else f"{r['hit_ratio']:.1%}",
                ms(client, "p50"), ms(client, "p99"), ms(client, "p999")]
         row += [ms(r.get("from_due_ms"), "p50"), ms(r.get("from_due_ms"), "p99")] if late else []
         rows.append(row + [ms(own, "p50"), ms(own, "p99"), r.get("cpu_us_per_call", ""), busy(r), r.get("saturated", ""), answered(r)])
