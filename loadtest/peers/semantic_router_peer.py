@@ -44,7 +44,7 @@ def by(aggregation):
         route = router(given["routes"], aggregation, threshold)
         about = {"version": importlib.metadata.version("semantic-router"),
                  "setting": f"IndexedRouter, {aggregation} of the 5 nearest, threshold {threshold:.2f}"}
-        # Its asynchronous call, which costs half of what the other one does.
+        # Its asynchronous call, which costs less than the other one.
         return (lambda text: LOOP.run_until_complete(route.acall(text)).name or "other"), about
     return build
 
