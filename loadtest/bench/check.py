@@ -71,14 +71,14 @@ def by_command_line(binary, policy, named, answers):
 
 
 class Prober:
-    """Asks again and again while a block runs: `with Prober(address, pairs) as p:`, then `p.checked` and `p.wrong`.
+    """Asks again and again while a block runs: `with Prober(address, pairs) as p:`, then `p.checked`, `p.wrong` and `p.failures`.
 
     `pairs` are requests with their expected answers. With `hit`, each must moreover come from the cache."""
 
     def __init__(self, addresses, pairs, rate=40, hit=False):
         self.addresses = [addresses] if isinstance(addresses, str) else addresses
         self.pairs, self.pause, self.hit = pairs, 1 / rate, hit
-        self.checked, self.wrong, self.latencies = 0, [], []
+        self.checked, self.wrong, self.failures, self.latencies = 0, [], [], []
         self.done = threading.Event()
 
     def __enter__(self):
@@ -102,7 +102,7 @@ class Prober:
             try:
                 got = self.client.route(request)
             except self.client.grpc.RpcError as error:
-                self.wrong.append(f"{request['requestId']}: {error.code().name}: {error.details()}")
+                self.failures.append(f"{request['requestId']}: {error.code().name}: {error.details()}")
                 continue
             self.latencies.append(time.monotonic() - begin)
             if not wire.same(got, answer):
@@ -111,4 +111,5 @@ class Prober:
                 self.wrong.append(f"{request['requestId']}: got {got['cache'] or 'no cache status'}, expected a hit")
 
     def result(self):
-        return {"checked": self.checked, "wrong": self.wrong[:10], "wrong_count": len(self.wrong)}
+        return {"checked": self.checked, "wrong": self.wrong[:10], "wrong_count": len(self.wrong),
+                "failed": self.failures[:3], "failed_count": len(self.failures)}

@@ -19,7 +19,8 @@ def records(raw):
 
 def unexpected(record):
     """Calls that failed though nothing said they might: refusals under overload are what that phase is for."""
-    return record.get("errors", 0) - (record.get("refused", 0) if record["name"].startswith("overload/twice") else 0)
+    failed = record.get("errors", 0) + record.get("answers", {}).get("failed_count", 0)
+    return failed - (record.get("refused", 0) if record["name"].startswith("overload/twice") else 0)
 
 
 def p99(raw, phase, what):
@@ -30,7 +31,7 @@ def figures(raw):
     """Each figure that can be held to a threshold, of the phases that were run."""
     phases, out = raw["phases"], {}
     done = records(raw)
-    out["calls.failed"] = sum(unexpected(r) for r in done if not r["name"].startswith("soak/memory"))
+    out["calls.failed"] = sum(unexpected(r) for r in done)
     answers = [r["answers"] for r in done if "answers" in r]
     if answers:
         out["answers.wrong"] = sum(a["wrong_count"] for a in answers)
@@ -64,11 +65,11 @@ def figures(raw):
         out["drain.exit_code"] = record["exit_code"]
     for record in phases.get("soak", []):
         if record.get("what") == "memory":
-            half = record["points"][-1][0] / 2 / 3600
-            # What it would have grown by, beyond twice the slope's own error, as a share of what it is.
-            sure = max(0.0, record["slope_mib_per_hour"] - 2 * record["slope_error"])
-            out["soak.growth"] = sure * half / record["highest_mib"]
             out["soak.highest_mib"] = record["highest_mib"]
+            if "slope_mib_per_hour" in record:
+                # What it has surely grown by, beyond twice the slope's own error, as a share of what it is.
+                sure = max(0.0, record["slope_mib_per_hour"] - 2 * record["slope_error"])
+                out["soak.growth"] = sure * record["seconds"] / 3600 / record["highest_mib"]
     return {name: round(value, 4) if isinstance(value, float) else value for name, value in out.items()}
 
 

@@ -3,6 +3,7 @@ written down about it."""
 import json
 import os
 import random
+import re
 import sys
 import time
 
@@ -67,7 +68,7 @@ class Lab:
             try:
                 record, good, span = ghz.run(
                     self.ghz_path, self.load_cpus, watch=watch, config=config, address=target.address, data=data,
-                    out=os.path.join(self.work, "ghz.json"), keep=os.path.join(self.results, "ghz", name.replace("/", "-") + ".json"),
+                    out=os.path.join(self.work, "ghz.json"), keep=os.path.join(self.results, "ghz", re.sub(r"\W+", "-", name) + ".json"),
                     **options)
             finally:
                 for block in (during, prober):

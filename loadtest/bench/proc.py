@@ -110,5 +110,5 @@ class Watch:
 
 def saturated(cpu, cpus):
     """Who had no processor left: `cpu` is CPU seconds per wall second by name, `cpus` how many each may use."""
-    full = [name for name in cpu if cpu[name] >= 0.92 * cpus.get(name, 1)]
+    full = [name for name in cpu if cpu[name] >= 0.9 * cpus.get(name, 1)]
     return " and ".join(sorted(full)) or "neither"

@@ -1,7 +1,7 @@
 """The report: Markdown and plots out of raw results, and nothing that is not in them."""
 import os
 
-from . import plot
+from . import gates, plot
 
 SECTIONS = {
     "answers": "Answers without load: the server's beside those of `signalbox route`.",
@@ -39,18 +39,21 @@ def busy(record):
 
 def answered(record):
     answers = record.get("answers")
-    return f"{answers['checked'] - answers['wrong_count']} of {answers['checked']}" if answers else ""
+    if not answers:
+        return ""
+    return f"{answers['checked'] - answers['wrong_count'] - answers.get('failed_count', 0)} of {answers['checked']}"
 
 
 def runs(records, late=False):
     """The table that all ghz phases share."""
-    heads = ["run", "answers/s", "failed", "hit ratio", "p50 ms", "p99 ms", "p99.9 ms"]
+    heads = ["run", *(["asked/s"] if late else []), "answers/s", "failed", "hit ratio", "p50 ms", "p99 ms", "p99.9 ms"]
     heads += ["p50 from due", "p99 from due"] if late else []
     heads += ["server's own p50", "server's own p99", "CPU µs a call", "processors busy", "saturated", "answers right"]
     rows = []
     for r in records:
         client, own = r.get("client_ms"), r.get("server_ms", {}).get("call")
-        row = [r["name"].split("/", 1)[1], f"{r['rps']:,.0f}", r["errors"], "" if r.get("hit_ratio") is None else f"{r['hit_ratio']:.1%}",
+        asked = [f"{r['rps_asked']:,}" if "rps_asked" in r else ""] if late else []
+        row = [r["name"].split("/", 1)[1], *asked, f"{r['rps']:,.0f}", gates.unexpected(r), "" if r.get("hit_ratio") is None else f"{r['hit_ratio']:.1%}",
                ms(client, "p50"), ms(client, "p99"), ms(client, "p999")]
         row += [ms(r.get("from_due_ms"), "p50"), ms(r.get("from_due_ms"), "p99")] if late else []
         rows.append(row + [ms(own, "p50"), ms(own, "p99"), r.get("cpu_us_per_call", ""), busy(r), r.get("saturated", ""), answered(r)])
@@ -88,9 +91,13 @@ def drain(records):
 
 def soak(records):
     memory = records[-1]
-    return runs(records[:-1], late=True) + (
-        f"\n{memory['decisions']:,} distinct prompts decided. Resident memory at most {memory['highest_mib']:.0f} MiB; in the second half its slope is "
-        f"{memory['slope_mib_per_hour']:+.1f} ± {2 * memory['slope_error']:.1f} MiB an hour, within {memory['spread_mib']:.1f} MiB.\n")
+    text = f"\n{memory['decisions']:,} distinct prompts decided. Resident memory at most {memory['highest_mib']:.0f} MiB"
+    if "slope_mib_per_hour" in memory:
+        text += (f"; over the last {memory['seconds']:.0f} seconds, with a full cache, its slope is {memory['slope_mib_per_hour']:+.1f} ± "
+                 f"{2 * memory['slope_error']:.1f} MiB an hour, within {memory['spread_mib']:.1f} MiB.\n")
+    else:
+        text += "; the cache was not yet full, so that it had to grow: no slope.\n"
+    return runs(records[:-1], late=True) + text
 
 
 TABLES = {"floor": floor, "answers": answers, "reload": reload, "overload": overload, "drain": drain, "soak": soak,
@@ -118,7 +125,8 @@ def plots(phases):
         lines = {}
         for r in phases["reload"]:
             lines.setdefault(r["what"], r["p99_over_time"])
-        out["reload"] = ("p99 over time with and without reloads", plot.chart("p99 of each second, first turn of each", "seconds", "ms", lines))
+        out["reload"] = ("p99 over time with and without reloads", plot.chart(
+            "p99 of each second, first turn of each", "seconds", "ms", lines))
     if "soak" in phases:
         out["soak"] = ("resident memory over time", plot.chart(
             "Resident memory", "seconds", "MiB", {"MiB": [tuple(p) for p in phases["soak"][-1]["points"]]}))
@@ -135,7 +143,8 @@ def head(raw):
     lines.append(table(["", ""], [
         ["processor", f"{machine['cpu']}, {machine['cpus']} in all: {raw['server_cpus']} for the server, {raw['generator_cpus']} for the generator"],
         ["memory", f"{machine['memory_gib']} GiB"], ["kernel", machine["kernel"]],
-        ["versions", ", ".join(machine[k] for k in ("signalbox", "rustc") if machine[k]) + f", ghz {machine['ghz']}, {machine['h2load']}, Python {machine['python']}"],
+        ["versions", ", ".join(filter(None, [machine["signalbox"], machine["rustc"], "ghz " + machine["ghz"], machine["h2load"],
+                                             "Python " + machine["python"]]))],
         ["revision", machine["revision"]], ["length", f"{sum(raw['seconds'].values()) / 60:.0f} minutes"]]))
     lines.append("Latencies are ghz's, from when it sent; `server's own` are percentiles of the service's histograms over the same time. "
                  "`processors busy` is CPU time over wall time, read from /proc. Where the generator is saturated a figure says what ghz "
@@ -154,7 +163,8 @@ def write(raw, verdicts, results):
     for phase, records in raw["phases"].items():
         lines += [f"## {phase}\n", SECTIONS[phase] + "\n", TABLES.get(phase, runs)(records)]
         wrong = [text for r in records for text in r.get("answers", {}).get("wrong", [])] if phase != "answers" else []
-        lines += [f"* wrong: {text}" for text in wrong]
+        wrong += [text for r in records for text in r.get("failed", []) + r.get("answers", {}).get("failed", [])]
+        lines += [f"* {text}" for text in wrong] + ([""] if wrong else [])
         if phase in pictures:
             text, svg = pictures[phase]
             with open(os.path.join(results, phase + ".svg"), "w") as file:

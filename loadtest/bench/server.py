@@ -2,6 +2,8 @@
 import math
 import os
 import re
+import socket
+import time
 import urllib.request
 
 from . import proc
@@ -45,10 +47,20 @@ class Signalbox:
 class Echo:
     """The bare tonic service."""
 
-    def __init__(self, binary, cpus, port=50999):
+    def __init__(self, binary, cpus):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
         self.address = f"127.0.0.1:{port}"
         self.process = proc.start([binary, self.address], cpus)
         self.pid = self.process.pid
+        for _ in range(100):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    return
+            time.sleep(0.05)
+        proc.stop(self.process)
+        raise SystemExit("the bare service does not listen")
 
     def __enter__(self):
         return self

@@ -86,6 +86,11 @@ class Gates(unittest.TestCase):
         twice = next(r for r in SAMPLE["phases"]["overload"] if r["what"] == "twice")
         self.assertGreater(twice["refused"], 0)
 
+    def test_a_hit_that_is_refused_fails_even_where_decisions_may_be(self):
+        def refuse(phases):
+            next(r for r in phases["overload"] if r["what"] == "twice")["answers"]["failed_count"] = 1
+        self.assertEqual(self.judge(refuse)["calls.failed"], "failed")
+
     def test_a_slower_tail_while_reloading_fails(self):
         def slow(factor):
             def change(phases):
@@ -99,10 +104,13 @@ class Gates(unittest.TestCase):
     def test_memory_that_grows_beyond_its_noise_fails(self):
         def grow(slope, error):
             def change(phases):
-                phases["soak"][-1] |= {"slope_mib_per_hour": slope, "slope_error": error, "highest_mib": 100.0, "points": [[0, 90], [600, 95]]}
+                phases["soak"][-1] |= {"slope_mib_per_hour": slope, "slope_error": error, "highest_mib": 100.0, "seconds": 300}
             return change
         self.assertEqual(self.judge(grow(100.0, 5.0))["soak.growth"], "failed")
         self.assertEqual(self.judge(grow(100.0, 50.0))["soak.growth"], "passed")
+
+    def test_a_cache_that_still_fills_is_no_leak(self):
+        self.assertEqual(self.judge(lambda phases: phases["soak"][-1].pop("slope_mib_per_hour"))["soak.growth"], "not run")
 
     def test_what_was_not_run_is_neither_passed_nor_failed(self):
         self.assertEqual(self.judge(lambda phases: phases.pop("soak"))["soak.growth"], "not run")

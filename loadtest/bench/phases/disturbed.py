@@ -109,12 +109,16 @@ def drain(lab):
         time.sleep(seconds)
         for prober in probers:
             prober.__exit__(None, None, None)
-    wrong = [text for prober in probers for text in prober.wrong]
+    wrong, failed = ([text for prober in probers for text in getattr(prober, what)] for what in ("wrong", "failures"))
     latencies = [latency for prober in probers for latency in prober.latencies]
-    return [{"name": "drain/SIGTERM to one of two", "generator": "grpcio", "calls": sum(p.checked for p in probers), "errors": len(wrong),
-             "answers": {"checked": sum(p.checked for p in probers), "wrong": wrong[:10], "wrong_count": len(wrong)},
+    calls = sum(prober.checked for prober in probers)
+    return [{"name": "drain/SIGTERM to one of two", "generator": "grpcio", "calls": calls, "errors": len(failed), "failed": failed[:10],
+             "answers": {"checked": calls, "wrong": wrong[:10], "wrong_count": len(wrong)},
              "seconds_to_exit": round(took, 2), "exit_code": first.process.returncode, "drain_ms": 1000,
              "client_ms": stats.summary(latencies)}]
+
+
+CACHE = 100_000  # decisions that the cache holds by default
 
 
 def soak(lab):
@@ -122,7 +126,7 @@ def soak(lab):
     rate = at(lab, 0.5)
     turn = lab.size(60, 5)
     turns = max(2, round(lab.soak_minutes * 60 / turn)) if not lab.quick else 2
-    records, points, decisions = [], [], 0
+    records, points, decisions, settled = [], [], 0, 0
     with lab.start() as server:
         begin = time.time()
         for i in range(turns):
@@ -130,11 +134,18 @@ def soak(lab):
             record = lab.measure(f"soak/turn {i + 1} of {turns}", server, data, "sustained", pairs=lab.expect(server.address, [], 0),
                                  total=rate * turn, rate=rate, rss=True)
             decisions += int(record["cache"].get("miss", 0))
+            if not settled and decisions >= CACHE:
+                settled = time.time() - begin
             points += [[round(when - begin, 1), round(mib, 2)] for when, mib in record.pop("rss")[::10]]
             record.pop("p99_over_time")
             records.append(record | {"decisions": decisions})
-    second = [p for p in points if p[0] >= points[-1][0] / 2]
-    slope, error = stats.slope(second)
-    return records + [{"name": "soak/memory", "what": "memory", "points": points, "slope_mib_per_hour": round(slope * 3600, 2),
-                       "slope_error": round(error * 3600, 2), "spread_mib": round(max(p[1] for p in second) - min(p[1] for p in second), 2),
-                       "highest_mib": max(p[1] for p in points), "decisions": decisions, "errors": sum(r["errors"] for r in records)}]
+    # The cache grows until it is full; what grows after that is a leak.
+    late = [p for p in points if settled and p[0] >= max(settled, points[-1][0] / 2)]
+    memory = {"name": "soak/memory", "what": "memory", "points": points, "decisions": decisions,
+              "highest_mib": max(mib for _, mib in points)}
+    if len(late) > 2:
+        slope, error = stats.slope(late)
+        sizes = [mib for _, mib in late]
+        memory |= {"slope_mib_per_hour": round(slope * 3600, 2), "slope_error": round(error * 3600, 2),
+                   "seconds": late[-1][0] - late[0][0], "spread_mib": round(max(sizes) - min(sizes), 2)}
+    return records + [memory]

@@ -26,7 +26,9 @@ def ceiling(lab):
         records.append({"name": "ceiling/exact hit, h2load", "what": "exact hit, h2load", "rps": round(rps), "busy": busy,
                         "saturated": "server" if busy["server"] > 0.9 * lab.cpus["server"] else "generator",
                         "cpu_us_per_call": round(us, 1), "hit_ratio": 1.0, "connections": 8, "concurrency": 256, "errors": 0})
-    lab.found["ceiling"] = stats.median([r["rps"] for r in records if r["what"] == "mix, no hit"])
+    found = stats.median([r["rps"] for r in records if r["what"] == "mix, no hit"])
+    # A quick run is for machines that are busy with other things too: it asks for half as much.
+    lab.found["ceiling"] = found / 2 if lab.quick else found
     return records
 
 
