@@ -82,7 +82,7 @@ pub struct StoreConfig {
 }
 
 /// How the policy is kept up to date.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReloadConfig {
     /// Between two looks at the content.
     pub poll: Duration,
@@ -92,6 +92,8 @@ pub struct ReloadConfig {
     pub max_bytes: u64,
     /// Whether a call may bring a policy along.
     pub allow_push: bool,
+    /// Where the last good policies are kept.
+    pub last_good: Option<PathBuf>,
 }
 
 /// Limits of the transport.
@@ -205,6 +207,7 @@ impl Checker<'_> {
                 debounce: self.milliseconds("reload.debounce_ms"),
                 max_bytes: self.integer("reload.max_bytes"),
                 allow_push: self.word("reload.allow_push", &["true", "false"]) == "true",
+                last_good: self.text("reload.last_good").map(PathBuf::from),
             },
             limits: LimitsConfig {
                 message_bytes: self.size("limits.message_bytes"),

@@ -3,6 +3,7 @@
 //! [`Policies`] holds one [`Store`] for everybody and one for each tenant with a policy of its own.
 
 pub(crate) mod difficulty;
+pub mod last_good;
 pub mod policies;
 pub(crate) mod shadow;
 pub mod snapshot;
@@ -22,6 +23,7 @@ pub use snapshot::{Compiler, Snapshot};
 use crate::engine::ring::Ring;
 use crate::policy_test::{self, TestReport};
 use churn::{Churn, churn};
+use last_good::LastGood;
 
 pub(crate) mod churn;
 
@@ -117,12 +119,13 @@ pub struct Store {
     last_error: ArcSwapOption<LastError>,
     compiler: Arc<Compiler>,
     ring: Arc<Ring>,
+    last_good: Option<LastGood>,
     /// Held through a reload: one at a time.
     kept: Mutex<VecDeque<Arc<Policy>>>,
 }
 
 impl Store {
-    fn new(tenant: String, compiler: Arc<Compiler>, ring: Arc<Ring>) -> Self {
+    fn new(tenant: String, compiler: Arc<Compiler>, ring: Arc<Ring>, last_good: Option<LastGood>) -> Self {
         let (current, last_error) = (ArcSwapOption::empty(), ArcSwapOption::empty());
         Store {
             tenant,
@@ -130,6 +133,7 @@ impl Store {
             last_error,
             compiler,
             ring,
+            last_good,
             kept: Mutex::default(),
         }
     }
@@ -227,6 +231,9 @@ impl Store {
             }
             self.current.store(Some(Arc::new(snapshot)));
             self.last_error.store(None);
+            if let Some(last_good) = &self.last_good {
+                last_good.keep(&self.tenant, source, bytes);
+            }
         }
         Ok(ReloadReport {
             applied: !options.dry_run,
@@ -237,6 +244,27 @@ impl Store {
             churn,
             tests,
         })
+    }
+
+    /// Puts the policy in force that served last, where there is one and none is in force. What was refused before stays noted:
+    /// it still has to be mended. Takes as long as [`Store::reload`].
+    pub fn fall_back(&self) -> Option<ReloadReport> {
+        if self.current().is_some() {
+            return None;
+        }
+        let (refused, cannot) = (self.last_error(), "the last good policy cannot be used");
+        let (source, bytes) = match self.last_good.as_ref()?.read(&self.tenant) {
+            Ok(kept) => kept?,
+            Err(error) => {
+                tracing::error!("{cannot}: {error}");
+                return None;
+            }
+        };
+        let report = self.reload(&bytes, &source, &ReloadOptions::default());
+        self.last_error.store(refused);
+        report
+            .inspect_err(|error| tracing::error!("{cannot}: {source}: {error}"))
+            .ok()
     }
 
     /// Compare-and-swap on the checksum.

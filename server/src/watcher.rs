@@ -22,7 +22,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 use crate::store::Policies;
 use look::{Look, Seen, SeenByTenant};
 
-pub use apply::{load_tenants, result_of, unreadable};
+pub use apply::{fall_back_tenants, load_tenants, log_fallen_back, result_of, unreadable};
 pub use source::{BUILTIN, BUILTIN_NAME, PolicySource};
 
 mod apply;

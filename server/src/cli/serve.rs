@@ -26,7 +26,8 @@ use crate::metrics::{self, exporter};
 use crate::serve::credentials::{self, Credentials};
 use crate::serve::tls::Tls;
 use crate::serve::{self, Settings};
-use crate::store::{Compiler, Policies, ReloadError, ReloadOptions, ReloadReport};
+use crate::store::last_good::LastGood;
+use crate::store::{Compiler, Policies, ReloadError, ReloadOptions, ReloadReport, Store};
 use crate::watcher::{PolicySource, WatchOptions, Watcher};
 use crate::{logs, shared, watcher};
 
@@ -128,7 +129,9 @@ async fn serve(config: Config) -> anyhow::Result<ExitCode> {
 fn engine(config: &Config) -> anyhow::Result<Engine> {
     let ring = Arc::new(Ring::new(config.ring_size));
     let compiler = Compiler::new().context("the built-in embedding table")?;
-    let policies = Arc::new(Policies::new(compiler, ring.clone()));
+    let last_good = config.reload.last_good.as_deref().map(LastGood::open).transpose();
+    let last_good = last_good.context("reload.last_good")?;
+    let policies = Arc::new(Policies::keeping(compiler, ring.clone(), last_good));
     let bounds = |store: StoreConfig| Bounds {
         max_entries: store.max_entries,
         max_bytes: store.max_bytes,
@@ -201,23 +204,42 @@ fn secrets(settings: &Settings) -> Vec<Arc<dyn Credentials>> {
     tls.into_iter().chain(tokens).collect()
 }
 
-/// Puts the first policies in force and gives the name of everyone's. There is none to fall back on: with any problem in
-/// that one, nothing starts. A tenant's that is bad is no reason to leave the others without.
+/// Puts the first policies in force and gives the name of everyone's. With any problem in that one nothing starts, unless the
+/// last good one was kept. A tenant's that is bad is no reason to leave the others without.
 fn load(policies: &Policies, source: &PolicySource) -> anyhow::Result<String> {
-    let (bytes, name) = source
-        .read()
-        .inspect_err(|_| metrics::reload("unreadable"))
-        .context("policy")?;
-    match policies
-        .everyone()
-        .reload(&bytes, &name, &ReloadOptions::default())
-    {
+    let everyone = policies.everyone();
+    let (current, kept) = match first(everyone, source) {
+        Ok(report) => (report.current, false),
+        Err(error) => {
+            let Some(report) = everyone.fall_back() else {
+                return Err(error);
+            };
+            tracing::error!("{error:#}");
+            report.current.iter().for_each(watcher::log_fallen_back);
+            (report.current, true)
+        }
+    };
+    match watcher::load_tenants(policies, source) {
+        Err(error) if kept => watcher::fall_back_tenants(policies, &error.to_string()),
+        other => other.context("policy")?,
+    }
+    let current = current.context("policy: none is in force")?;
+    let checksum = current.checksum.get(..12).unwrap_or(&current.checksum);
+    Ok(format!("{}@{checksum}", current.source))
+}
+
+/// Puts everyone's policy in force.
+fn first(everyone: &Store, source: &PolicySource) -> anyhow::Result<ReloadReport> {
+    let read = source.read().inspect_err(|error| {
+        metrics::reload("unreadable");
+        everyone.unreadable(watcher::unreadable(&error.to_string()));
+    });
+    let (bytes, name) = read.context("policy")?;
+    match everyone.reload(&bytes, &name, &ReloadOptions::default()) {
         Ok(report) => {
             metrics::reload("applied");
             warn(&name, &report);
-            watcher::load_tenants(policies, source).context("policy")?;
-            let checksum = report.current.map(|current| current.checksum).unwrap_or_default();
-            Ok(format!("{name}@{}", checksum.get(..12).unwrap_or(&checksum)))
+            Ok(report)
         }
         Err(error) => {
             metrics::reload(watcher::result_of(&error));

@@ -10,6 +10,7 @@ use arc_swap::ArcSwap;
 use signalbox_decide::{Diagnostic, Severity};
 
 use super::churn::Churn;
+use super::last_good::LastGood;
 use super::{Compiler, ReloadError, ReloadOptions, ReloadReport, Store};
 use crate::engine::ring::Ring;
 
@@ -33,18 +34,31 @@ pub struct Policies {
     tenants: ArcSwap<BTreeMap<String, Arc<Store>>>,
     compiler: Arc<Compiler>,
     ring: Arc<Ring>,
+    last_good: Option<LastGood>,
 }
 
 impl Policies {
     /// No policy yet; `ring` is what churn is measured over.
     pub fn new(compiler: Compiler, ring: Arc<Ring>) -> Self {
+        Policies::keeping(compiler, ring, None)
+    }
+
+    /// The same, with a place where the last good ones are kept.
+    pub fn keeping(compiler: Compiler, ring: Arc<Ring>, last_good: Option<LastGood>) -> Self {
         let compiler = Arc::new(compiler);
+        let everyone = Store::new(String::new(), compiler.clone(), ring.clone(), last_good.clone());
         Policies {
-            everyone: Arc::new(Store::new(String::new(), compiler.clone(), ring.clone())),
+            everyone: Arc::new(everyone),
             tenants: ArcSwap::default(),
             compiler,
             ring,
+            last_good,
         }
+    }
+
+    /// Tenants that had a policy of their own when the last good ones were kept, sorted.
+    pub fn kept(&self) -> Vec<String> {
+        self.last_good.as_ref().map(LastGood::tenants).unwrap_or_default()
     }
 
     /// The policy of callers without a tenant, and of tenants without one of their own.
@@ -67,7 +81,8 @@ impl Policies {
 
     /// A tenant's own, or a new one that is in nobody's way until it is [added](Policies::add).
     pub fn own_or_new(&self, tenant: &str) -> Arc<Store> {
-        let new = || Store::new(tenant.to_owned(), self.compiler.clone(), self.ring.clone());
+        let (compiler, ring) = (self.compiler.clone(), self.ring.clone());
+        let new = || Store::new(tenant.to_owned(), compiler, ring, self.last_good.clone());
         self.own(tenant).unwrap_or_else(|| Arc::new(new()))
     }
 
@@ -85,6 +100,9 @@ impl Policies {
         let had = !tenant.is_empty() && self.own(tenant).is_some();
         if had {
             self.change(|tenants| tenants.remove(tenant));
+            if let Some(last_good) = &self.last_good {
+                last_good.forget(tenant);
+            }
         }
         had
     }

@@ -10,7 +10,7 @@ use signalbox_decide::{Diagnostic, Severity};
 use super::PolicySource;
 use super::look::{Found, Look, Seen, SeenByTenant};
 use crate::metrics;
-use crate::store::{Policies, ReloadError, ReloadOptions, ReloadReport};
+use crate::store::{Policies, PolicyInfo, ReloadError, ReloadOptions, ReloadReport, Store};
 
 /// Problems of one policy that are logged; `GetPolicy` has them all.
 const LOGGED: usize = 10;
@@ -28,6 +28,37 @@ pub fn load_tenants(policies: &Policies, source: &PolicySource) -> std::io::Resu
         tenants.map(|(tenant, found)| (tenant, found, true)).collect(),
     );
     Ok(())
+}
+
+/// What a tenant's policy was before the server was started, for every tenant that had one: for a source that cannot be looked
+/// into, where who has one now is not known.
+pub fn fall_back_tenants(policies: &Policies, why: &str) {
+    for tenant in policies.kept() {
+        let store = policies.own_or_new(&tenant);
+        store.unreadable(unreadable(why));
+        fall_back(&store);
+        policies.add(&store);
+    }
+}
+
+/// Where nothing is in force, what served last.
+fn fall_back(store: &Store) {
+    if let Some(info) = store.fall_back().and_then(|report| report.current) {
+        log_fallen_back(&info);
+    }
+}
+
+/// Says that the last good policy serves, and for whom.
+pub fn log_fallen_back(info: &PolicyInfo) {
+    let whose = match info.tenant.as_str() {
+        "" => "everyone".to_owned(),
+        tenant => format!("tenant `{tenant}`"),
+    };
+    tracing::error!(
+        "policy: the last good one serves {whose}: version {}, checksum {}",
+        info.version,
+        info.checksum
+    );
 }
 
 /// Puts policies in force, or records why not. With each stands whether a refusal is news to the log. Gives back those that
@@ -65,6 +96,9 @@ fn one(policies: &Policies, tenant: &str, found: Found, first_time: bool) -> boo
     let store = policies.own_or_new(tenant);
     // Good or bad: from now on its tenant goes by nothing else.
     let added = |result: bool| {
+        if !result {
+            fall_back(&store);
+        }
         policies.add(&store);
         result
     };

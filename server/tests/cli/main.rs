@@ -4,6 +4,7 @@
 
 mod audit;
 mod eval;
+mod last_good;
 #[cfg(feature = "mistralrs")]
 mod llm;
 mod policy;

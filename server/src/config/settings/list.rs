@@ -92,6 +92,12 @@ pub const SETTINGS: &[Setting] = &[
         doc: "Whether `ReloadPolicy` may bring a policy along.",
     },
     Setting {
+        key: "reload.last_good",
+        kind: Kind::Text,
+        default: "",
+        doc: "A directory of this server's own where the last good policies are kept: a start with a bad or missing policy serves by them, and says so. It has to outlive the process. Off without it.",
+    },
+    Setting {
         key: "limits.message_bytes",
         kind: Kind::Integer {
             min: 1024,
