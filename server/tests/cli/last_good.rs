@@ -2,7 +2,6 @@
 
 use std::fs;
 
-use signalbox_api::v1;
 use signalbox_client::Client;
 
 use crate::Server;
@@ -12,12 +11,15 @@ const GOOD: &str = "{schema: 1, version: 7, default: good, models: [{id: good}]}
 const ACME: &str = "{schema: 1, version: 2, default: acme, models: [{id: acme}]}\n";
 const BAD: &str = "{schema: 1, default: missing, models: [{id: good}]}\n";
 
+fn client(server: &Server) -> Client {
+    Client::connect(format!("http://{}", server.word("grpc"))).unwrap()
+}
+
 /// The model for a caller of this tenant, or the message of the refusal.
 fn model(server: &Server, tenant: &str) -> String {
-    let client = Client::connect(format!("http://{}", server.word("grpc"))).unwrap();
     let mut asked = request("hello");
     asked.caller.get_or_insert_default().tenant = tenant.to_owned();
-    match runtime().block_on(client.route(asked)) {
+    match runtime().block_on(async { client(server).route(asked).await }) {
         Ok(decision) => decision.model_id,
         Err(error) => error.to_string(),
     }
@@ -25,11 +27,11 @@ fn model(server: &Server, tenant: &str) -> String {
 
 /// Version in force, and the messages of what was refused.
 fn in_force(server: &Server) -> (u64, String) {
-    let client = Client::connect(format!("http://{}", server.word("grpc"))).unwrap();
-    let told = runtime().block_on(client.get_policy(v1::GetPolicyRequest::default()));
-    let info = told.unwrap().policy.unwrap();
-    let refused = info.last_error.map(|error| format!("{:?}", error.diagnostics));
-    (info.version, refused.unwrap_or_default())
+    let told = runtime()
+        .block_on(async { client(server).get_policy().await })
+        .unwrap();
+    let refused = told.last_error.map(|error| format!("{:?}", error.diagnostics));
+    (told.version, refused.unwrap_or_default())
 }
 
 #[test]
