@@ -170,7 +170,8 @@ fn every_problem_is_reported_at_once_with_its_key_its_place_and_what_to_do() {
             "metrics (from --metrics): `9090` is not an address; give an IP address and a port, such as 0.0.0.0:50051 \
              or [::1]:50051, or `off`",
             "reload (from SIGNALBOX__RELOAD): this is a section; set SIGNALBOX__RELOAD__POLL_MS, \
-             SIGNALBOX__RELOAD__DEBOUNCE_MS, SIGNALBOX__RELOAD__MAX_BYTES, SIGNALBOX__RELOAD__ALLOW_PUSH instead",
+             SIGNALBOX__RELOAD__DEBOUNCE_MS, SIGNALBOX__RELOAD__MAX_BYTES, SIGNALBOX__RELOAD__ALLOW_PUSH, \
+             SIGNALBOX__RELOAD__LAST_GOOD instead",
             "reload.allow_push (from SIGNALBOX__RELOAD__ALLOW_PUSH): `maybe` is not one of true, false",
             "ring (from bad.yaml): this is a section; set ring.size instead",
             "stop_deadline_ms (from bad.yaml): `1.5` is not a whole number from 0 to 86400000",
