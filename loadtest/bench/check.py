@@ -112,5 +112,4 @@ class Prober:
 
     def result(self):
         return {"checked": self.checked, "wrong": self.wrong[:10], "wrong_count": len(self.wrong),
-                "failed": self.failures[:3], "failed_count": len(self.failures),
-                "refused_count": sum("RESOURCE_EXHAUSTED" in failure for failure in self.failures)}
+                "failed": self.failures[:3], "failed_count": len(self.failures)}
