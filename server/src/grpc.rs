@@ -9,6 +9,7 @@ use signalbox_api::v1;
 use signalbox_api::v1::router_service_server::RouterService;
 use tonic::{Request, Response, Status};
 
+use crate::background;
 use crate::engine::{Asked, Engine, EngineError};
 use crate::grpc::access::Access;
 use crate::grpc::to_proto::Frame;
@@ -182,7 +183,7 @@ fn tenant_of(request: &v1::RouteRequest) -> &str {
 
 /// Work that takes longer than a poll of a task may: compiling a policy. A panic in it goes on in the caller.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Status> {
-    match tokio::task::spawn_blocking(work).await {
+    match background::spawn(work).await {
         Ok(done) => Ok(done),
         Err(stopped) if stopped.is_panic() => std::panic::resume_unwind(stopped.into_panic()),
         // Only a runtime that shuts down cancels blocking work.

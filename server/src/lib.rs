@@ -6,6 +6,7 @@
 //! sessions and language model learn, replicas tell each other through [`shared`].
 
 pub mod audit;
+mod background;
 pub mod cli;
 pub mod config;
 pub mod conversation;

@@ -19,6 +19,7 @@ use tokio::sync::Notify;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
+use crate::background;
 use crate::store::Policies;
 use look::{Look, Seen, SeenByTenant};
 
@@ -197,7 +198,7 @@ impl Watch {
             found.push((tenant, one, first_time));
         }
         let policies = self.policies.clone();
-        let applied = spawn_blocking(move || apply::all(&policies, found)).await;
+        let applied = background::spawn(move || apply::all(&policies, found)).await;
         for applied in applied.unwrap_or_default() {
             self.logged.remove(&applied);
         }
