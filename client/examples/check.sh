@@ -44,6 +44,7 @@ for language; do
             python/generate.sh "$python"
             ./check.py "$bin" "$python" python/route.py
             "$python" python/errors_test.py "$bin"
+            "$python" python/drain_test.py "$bin"
             ;;
         go)
             have "$language" go || continue

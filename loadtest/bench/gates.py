@@ -20,7 +20,7 @@ def records(raw):
 def unexpected(record):
     """Calls that failed though nothing said they might: refusals under overload are what that phase is for."""
     failed = record.get("errors", 0) + record.get("answers", {}).get("failed_count", 0)
-    return failed - (record.get("refused", 0) if record["name"].startswith("overload/twice") else 0)
+    return failed - (record.get("refused", 0) if record["name"].startswith(("overload/twice", "overload_llm/twice")) else 0)
 
 
 def p99(raw, phase, what):
@@ -56,6 +56,12 @@ def figures(raw):
             # A refusal must come sooner than an answer, or nobody gains by it.
             if "refused_ms" in record:
                 out["overload.refusal_p50"] = record["refused_ms"]["p50"] / record["client_ms"]["p50"]
+    for record in phases.get("overload_llm", []):
+        if record["what"] == "twice":
+            out["overload_llm.goodput"] = record["goodput"]
+            out["overload_llm.refused"] = record.get("refused", 0) / record["calls"]
+            if "refused_ms" in record:
+                out["overload_llm.refusal_p99"] = record["refused_ms"]["p99"] / record["model_ms"]
     for record in phases.get("hits", []):
         out["hits.off_by"] = max(out.get("hits.off_by", 0), abs(record["hit_ratio"] - record["share"]))
     for record in phases.get("llm", []):

@@ -91,6 +91,16 @@ class Gates(unittest.TestCase):
             next(r for r in phases["overload"] if r["what"] == "twice")["answers"]["failed_count"] = 1
         self.assertEqual(self.judge(refuse)["calls.failed"], "failed")
 
+    def test_refusals_that_are_late_or_cost_decisions_fail_where_a_model_sets_the_ceiling(self):
+        def press(goodput, p99):
+            record = {"name": "overload_llm/twice the ceiling", "what": "twice", "calls": 100, "refused": 40, "errors": 40,
+                      "goodput": goodput, "model_ms": 5, "refused_ms": {"p50": 0.5, "p99": p99}}
+            return lambda phases: phases.update(overload_llm=[record])
+        found = lambda *given: {n: v for n, v in self.judge(press(*given)).items() if n.startswith(("overload_llm", "calls"))}  # noqa: E731
+        self.assertEqual(set(found(0.95, 2.0).values()), {"passed"})
+        self.assertEqual(found(0.95, 6.0)["overload_llm.refusal_p99"], "failed")
+        self.assertEqual(found(0.8, 2.0)["overload_llm.goodput"], "failed")
+
     def test_a_slower_tail_while_reloading_fails(self):
         def slow(factor):
             def change(phases):

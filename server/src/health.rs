@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use signalbox_decide::health::HealthSettings;
 #[cfg(doc)]
@@ -25,6 +25,13 @@ mod keys;
 
 /// Where the time comes from.
 pub type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
+
+/// The time of day at the start, from which on it only runs: whoever sets the machine's clock neither ends a cool-down nor
+/// makes it last.
+pub fn steady() -> Clock {
+    let (day, start) = (SystemTime::now(), Instant::now());
+    Arc::new(move || day + start.elapsed())
+}
 
 /// What became of one call, checked.
 #[derive(Clone, Debug, PartialEq)]
@@ -43,8 +50,8 @@ pub struct Outcome {
     pub output_tokens: Option<u64>,
     /// How good the answer was, 0..=1.
     pub quality: Option<f64>,
-    /// When the call ended; `None` is now.
-    pub end: Option<SystemTime>,
+    /// How long ago the call ended.
+    pub age: Duration,
 }
 
 /// What became of a call.
@@ -136,15 +143,10 @@ impl Tracker {
         }
     }
 
-    /// The time by its clock.
-    pub fn now(&self) -> SystemTime {
-        (self.clock)()
-    }
-
     /// Counts an outcome under the policy in force, which is `whose` own (empty: everyone's), whether or not that lets health change decisions: who turns it on does
     /// not begin blind. Only models of the policy are kept.
     pub fn report(&self, whose: &str, policy: &Policy, outcome: &Outcome) -> Taken {
-        let now = self.now();
+        let now = (self.clock)();
         let mut inner = self.lock();
         if inner.keys.has(whose, &outcome.key) {
             return Taken::Duplicate;
@@ -167,7 +169,7 @@ impl Tracker {
 
     /// What reports say of the policy's models now. A microsecond or so; the empty answer allocates nothing.
     pub fn ask(&self, whose: &str, policy: &Policy) -> Arc<Health> {
-        let now = self.now();
+        let now = (self.clock)();
         let inner = self.lock();
         let models = inner.models.get(whose).into_iter().flatten();
         let said = models.filter_map(|(id, estimate)| {
@@ -185,7 +187,7 @@ impl Tracker {
     /// Remembers that a decision tries these models, so that the next one does not. Two decisions at the very same time may
     /// both; a bound on cores, not on traffic.
     pub fn tried<'a>(&self, whose: &str, ids: impl Iterator<Item = &'a str>) {
-        let now = self.now();
+        let now = (self.clock)();
         let mut inner = self.lock();
         for id in ids {
             let models = inner.models.get_mut(whose);
@@ -197,7 +199,7 @@ impl Tracker {
 
     /// The estimates of the policy's models, for metrics: by id, in alphabetical order.
     pub fn estimates(&self, whose: &str, policy: &Policy) -> Vec<(String, Estimated)> {
-        let now = self.now();
+        let now = (self.clock)();
         let inner = self.lock();
         let models = inner.models.get(whose).into_iter().flatten();
         let models = models.filter(|(id, _)| policy.model(id).is_some());

@@ -1,5 +1,6 @@
 //! Requests nobody would send on purpose: whatever comes, the answer is a decision or a clear error, never a panic, and
-//! every error code that a request alone can cause is reached.
+//! every error code that a request alone can cause is reached. Policies, settings and credentials have the same beside their code;
+//! `SIGNALBOX_FUZZ_CASES` asks for more of each.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
@@ -23,7 +24,13 @@ use signalbox_server::store::{Compiler, Policies, ReloadOptions};
 use signalbox_server::watcher::PolicySource;
 use tonic::{Code, Request};
 
-const REQUESTS: usize = 100_000;
+/// `SIGNALBOX_FUZZ_CASES`, or what takes seconds.
+fn cases() -> usize {
+    let wanted = std::env::var("SIGNALBOX_FUZZ_CASES").ok();
+    wanted.map_or(100_000, |text| {
+        text.parse().expect("SIGNALBOX_FUZZ_CASES is a number")
+    })
+}
 
 fn service() -> Grpc {
     let ring = Arc::new(Ring::new(100));
@@ -229,14 +236,27 @@ fn requests() -> impl Strategy<Value = RouteRequest> {
         })
 }
 
+/// Memory of this process, by proc(5); 0 where there is no such file.
+fn resident_mib() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    line.map_or(0, |line| {
+        line.trim_end_matches("kB").trim().parse::<usize>().unwrap() / 1024
+    })
+}
+
 #[tokio::test]
 async fn any_request_gets_a_decision_or_a_clear_error() {
     let service = service();
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]);
     let mut runner = TestRunner::new_with_rng(Config::default(), rng);
     let strategy = requests();
-    let (mut seen, mut inline) = (BTreeSet::new(), 0);
-    for _ in 0..REQUESTS {
+    let (mut seen, mut inline, mut warm) = (BTreeSet::new(), 0, 0);
+    let cases = cases();
+    for case in 0..cases {
+        if case == cases / 5 {
+            warm = resident_mib();
+        }
         let request = strategy.new_tree(&mut runner).unwrap().current();
         match service.route(Request::new(request.clone())).await {
             Ok(response) => {
@@ -282,6 +302,11 @@ async fn any_request_gets_a_decision_or_a_clear_error() {
         Code::Unavailable,
     ];
     assert!(inline > 100, "only {inline} decisions by inline routes");
+    let grown = resident_mib().saturating_sub(warm);
+    assert!(
+        grown < 100,
+        "{grown} MiB more after {cases} requests than after a fifth of them"
+    );
     for code in wanted {
         assert!(
             seen.contains(&(code as i32)),

@@ -4,5 +4,5 @@ from . import answers, disturbed, floor, llm, steady
 PHASES = [
     ("answers", answers.answers), ("floor", floor.floor), ("ceiling", steady.ceiling), ("sustained", steady.sustained),
     ("connections", steady.connections), ("hits", steady.hits), ("reload", disturbed.reload), ("overload", disturbed.overload),
-    ("drain", disturbed.drain), ("llm", llm.llm), ("soak", disturbed.soak),
+    ("overload_llm", llm.overload), ("drain", disturbed.drain), ("llm", llm.llm), ("soak", disturbed.soak),
 ]

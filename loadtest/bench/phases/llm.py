@@ -1,4 +1,6 @@
-"""A language model that takes 5 ms for each question: decisions a second by the share of hits."""
+"""A language model that takes 5 ms for each question: decisions a second by the share of hits, and what becomes of more calls than
+may wait for it."""
+import contextlib
 import os
 import re
 import subprocess
@@ -26,13 +28,40 @@ class Stub:
         proc.stop(self.process)
 
 
-def llm(lab):
-    count, records = lab.size(8_000, 800), []
+@contextlib.contextmanager
+def model(lab):
+    """The model, the settings of a server that asks it, and a policy that always does."""
     policy = os.path.join(lab.work, "llm.yaml")
     with open(POLICY) as source, open(policy, "w") as target:
         target.write(re.sub(r"(?m)^llm: .*$", "llm: {mode: always, timeout_ms: 1000}", source.read()))
     with Stub(lab.load_cpus) as stub:
-        settings = {"llm.remote.url": stub.url, "llm.remote.model": "stub", "llm.required": "true"}
+        yield stub, {"llm.remote.url": stub.url, "llm.remote.model": "stub", "llm.required": "true"}, policy
+
+
+def overload(lab):
+    """Twice what a bound on decisions allows that wait 5 ms each, open loop: the processor has time to refuse the rest at once."""
+    bound, seconds = 16, lab.size(15, 3)
+    count = lab.size(20_000, 2_000)
+    with model(lab) as (_, settings, policy):
+        asked = prompts.with_cache(prompts.distinct(prompts.short, "overload_llm", count), "CACHE_MODE_BYPASS")
+        data = lab.file("overload_llm", asked)
+        with lab.start(settings | {"limits.decisions": bound}, policy=policy) as ours:
+            client = check.Client(ours.address)
+            pool = prompts.distinct(prompts.short, "overload_llm/warm", WARM)
+            pairs = list(zip(pool, check.expected(client, pool)))
+            client.close()
+            lab.warm(ours.address, pool)
+            alone = lab.measure("overload_llm/ceiling", ours, data, pairs=pairs, hit=True, total=count, concurrency=bound)
+            rate = int(alone["rps"] * 2)
+            twice = lab.measure("overload_llm/twice the ceiling", ours, data, "overload", pairs=pairs, hit=True, total=rate * seconds,
+                                rate=rate)
+    twice["goodput"] = round(twice["rps"] / alone["rps"], 3)
+    return [record | {"what": what, "model_ms": MS} for record, what in ((alone, "ceiling"), (twice, "twice"))]
+
+
+def llm(lab):
+    count, records = lab.size(8_000, 800), []
+    with model(lab) as (stub, settings, policy):
         for share in (0.0, 0.5, 0.9, 0.99, 1.0):
             with lab.start(settings, policy=policy) as ours:
                 pool, sent = prompts.repeated(prompts.sized, f"llm/{share}", count, share, WARM)

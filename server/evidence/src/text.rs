@@ -48,6 +48,16 @@ pub(crate) fn lower(text: &str) -> String {
     out
 }
 
+/// The same without a copy where nothing changes, of ASCII.
+pub(crate) fn lowered(text: &str) -> Cow<'_, str> {
+    let is_lower = |byte: u8| byte.is_ascii() && !byte.is_ascii_uppercase();
+    if text.bytes().all(is_lower) {
+        Cow::Borrowed(text)
+    } else {
+        Cow::Owned(lower(text))
+    }
+}
+
 /// The view of the whole text: both ends of a long one, lower-cased.
 pub(crate) fn whole(text: &str) -> String {
     if !longer_than(text, 2 * HALF) {

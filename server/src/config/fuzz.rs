@@ -9,7 +9,13 @@ use proptest::test_runner::{Config as Runs, RngAlgorithm, TestRng, TestRunner};
 
 use super::*;
 
-const CONFIGURATIONS: usize = 100_000;
+/// `SIGNALBOX_FUZZ_CASES`, or what takes seconds.
+fn cases() -> usize {
+    let wanted = std::env::var("SIGNALBOX_FUZZ_CASES").ok();
+    wanted.map_or(100_000, |text| {
+        text.parse().expect("SIGNALBOX_FUZZ_CASES is a number")
+    })
+}
 
 /// A value and whether it is wrong.
 type Written = (String, bool);
@@ -122,8 +128,8 @@ fn any_configuration_reads_back_as_itself_or_names_every_wrong_value() {
     let mut runner = TestRunner::new_with_rng(Runs::default(), rng);
     let odd = prop_oneof![12 => Just(String::new()), 1 => "zebra: 1\n", 1 => "\\PC{0,30}", 1 => "[ a-z:\\[\\]{}'\"#\n-]{0,30}"];
     let strategy = (places(), odd);
-    let (mut right, mut refused) = (0, 0);
-    for number in 0..CONFIGURATIONS {
+    let (mut right, mut refused, cases) = (0, 0, cases());
+    for number in 0..cases {
         let (written, odd) = strategy.new_tree(&mut runner).unwrap().current();
         let (mut inputs, mut entries, mut wrong) = (Inputs::default(), Vec::new(), Vec::new());
         for (setting, place, (value, bad)) in written {
@@ -172,7 +178,7 @@ fn any_configuration_reads_back_as_itself_or_names_every_wrong_value() {
         }
     }
     assert!(
-        right > CONFIGURATIONS / 5 && refused > CONFIGURATIONS / 5,
+        right > cases / 5 && refused > cases / 5,
         "{right} right, {refused} refused"
     );
 }

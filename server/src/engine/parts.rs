@@ -1,7 +1,7 @@
 //! What an engine is put together from, and who looks at its parts.
 
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 use super::{Asking, Engine};
 use crate::audit::Audit;
@@ -12,7 +12,7 @@ use crate::engine::inline::InlineRoutes;
 use crate::engine::ring::Ring;
 use crate::engine::sessions::Sessions;
 use crate::engine::shadow::Shadows;
-use crate::health::{Clock, Tracker};
+use crate::health::{Clock, Tracker, steady};
 use crate::llm::{Llm, Near, Reuse};
 use crate::shared::Shared;
 use crate::store::{Policies, Store};
@@ -25,7 +25,7 @@ impl Engine {
             cache,
             ring,
             inline: InlineRoutes::default(),
-            health: Tracker::new(Arc::new(SystemTime::now)),
+            health: Tracker::new(steady()),
             sessions: Sessions::default(),
             shared: None,
             shadows: Shadows::default(),

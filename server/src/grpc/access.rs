@@ -162,6 +162,59 @@ mod tests {
         }
     }
 
+    /// Headers of the words that matter, their parts and odd bytes, `SIGNALBOX_FUZZ_CASES` of them or what takes seconds.
+    #[test]
+    fn any_header_passes_only_if_it_names_the_scheme_and_a_whole_token() {
+        let tokens = ["token-number-one", "token-number-two"];
+        let admin = Admin {
+            tokens: Some(Arc::new(Tokens::load(None, Some(&tokens.join(" "))).unwrap())),
+            ..Admin::default()
+        };
+        let access = Access::new("0.0.0.0:1".parse().unwrap(), admin, true);
+        let words: [&[u8]; 14] = [
+            b"Bearer",
+            b"bearer",
+            b"BEARER ",
+            b" ",
+            b"\t",
+            b"token-number-one",
+            b"token-number-two",
+            b"token-number-",
+            b"one",
+            b"Basic",
+            b",",
+            b"=",
+            b"\xff",
+            b"Bearer token-number-one",
+        ];
+        let wanted = std::env::var("SIGNALBOX_FUZZ_CASES").ok();
+        let cases = wanted.map_or(100_000, |text| {
+            text.parse().expect("SIGNALBOX_FUZZ_CASES is a number")
+        });
+        let (mut dice, mut passed) = (fastrand::Rng::with_seed(11), 0);
+        for _ in 0..cases {
+            let header: Vec<u8> = (0..dice.usize(1..6))
+                .flat_map(|_| words[dice.usize(..words.len())])
+                .copied()
+                .collect();
+            let mut request = Request::new(());
+            let value = http::HeaderValue::from_bytes(&header).unwrap();
+            request.metadata_mut().as_mut().insert("authorization", value);
+            let parts: Vec<&[u8]> = header
+                .split(u8::is_ascii_whitespace)
+                .filter(|part| !part.is_empty())
+                .collect();
+            let good = matches!(parts[..], [scheme, token] if scheme.eq_ignore_ascii_case(b"bearer")
+                && tokens.iter().any(|known| known.as_bytes() == token))
+                && header.get(6) == Some(&b' ');
+            let code = access.administrative(&request).err().map(|status| status.code());
+            let right = if good { None } else { Some(Code::PermissionDenied) };
+            assert_eq!(code, right, "{:?}", header.escape_ascii().to_string());
+            passed += usize::from(good);
+        }
+        assert!(passed > cases / 1000, "only {passed} of {cases} were good");
+    }
+
     #[test]
     fn a_certificate_counts_by_its_names_and_only_where_names_are_set_up() {
         let with = |names: &[&str], peer: &str| {

@@ -29,7 +29,7 @@ pub(super) fn report(
     request: v1::ReportOutcomeRequest,
 ) -> Result<v1::ReportOutcomeResponse, Status> {
     let tenant = request.tenant.clone();
-    let reports = checked(request, grpc.engine.health().now()).map_err(status::invalid)?;
+    let reports = checked(request, SystemTime::now()).map_err(status::invalid)?;
     let taken = grpc.engine.report(&tenant, reports).map_err(status::engine)?;
     let mut response = v1::ReportOutcomeResponse::default();
     for (ended, taken) in taken {
@@ -92,7 +92,7 @@ fn one(given: v1::Outcome, path: &str, now: SystemTime, wrong: &mut Violations) 
         latency: duration(at("latency_duration"), given.latency_duration, wrong),
         output_tokens: given.output_tokens.map(u64::from),
         quality: wrong.fraction(at("quality"), given.quality),
-        end: time(at("end_time"), given.end_time, now, wrong),
+        age: age(at("end_time"), given.end_time, now, wrong),
         key: given.idempotency_key,
         ended: ended?,
     };
@@ -125,23 +125,26 @@ fn duration(field: String, given: Option<prost_types::Duration>, wrong: &mut Vio
     read
 }
 
-fn time(
+/// How long ago a time was; nothing where it is not given.
+fn age(
     field: String,
     given: Option<prost_types::Timestamp>,
     now: SystemTime,
     wrong: &mut Violations,
-) -> Option<SystemTime> {
-    let given = given?;
+) -> Duration {
+    let Some(given) = given else {
+        return Duration::ZERO;
+    };
     let formed = (0..1_000_000_000).contains(&given.nanos);
     match SystemTime::try_from(given) {
-        Ok(end) if formed && end <= now + MAX_AHEAD => return Some(end),
+        Ok(end) if formed && end <= now + MAX_AHEAD => return now.duration_since(end).unwrap_or_default(),
         Ok(_) if formed => wrong.add(
             field,
             "lies more than a minute in the future; compare the clocks, or leave it out",
         ),
         _ => wrong.add(field, "is not a valid time; nanos go from 0 to 999,999,999"),
     }
-    None
+    Duration::ZERO
 }
 
 #[cfg(test)]

@@ -66,8 +66,8 @@ impl Estimate {
     /// Counts an outcome; one that ended long ago weighs as little as if it had been reported then.
     pub(super) fn add(&mut self, outcome: &Outcome, settings: &HealthSettings, now: SystemTime) {
         self.fade(settings, now);
-        let end = outcome.end.unwrap_or(now).min(now);
-        let weight = faded(between(end, now), settings);
+        let end = now.checked_sub(outcome.age).unwrap_or(SystemTime::UNIX_EPOCH);
+        let weight = faded(outcome.age, settings);
         self.cool(outcome, settings, end);
         if outcome.ended == Ended::RateLimited {
             return;

@@ -42,7 +42,7 @@ impl Stand {
             latency: None,
             output_tokens: None,
             quality: None,
-            end: None,
+            age: Duration::ZERO,
         }
     }
 
@@ -103,13 +103,13 @@ fn a_rate_limit_without_a_time_takes_the_policys_and_is_no_failure() {
 fn a_cool_down_is_counted_from_the_end_of_the_call() {
     let stand = Stand::new();
     stand.wait(100);
-    let ended = |seconds| Outcome {
-        end: Some(at(seconds)),
+    let ended = |ago| Outcome {
+        age: Duration::from_secs(ago),
         ..stand.outcome(Ended::RateLimited)
     };
-    stand.send(ended(70));
+    stand.send(ended(30));
     assert_eq!(stand.said().cooling_s, None);
-    stand.send(ended(80));
+    stand.send(ended(20));
     assert_eq!(stand.said().cooling_s, Some(10.0));
 }
 
@@ -207,7 +207,7 @@ fn an_outcome_counts_half_after_the_half_life_and_a_late_one_as_if_it_had_come_t
     late.wait(100);
     for _ in 0..7 {
         late.send(Outcome {
-            end: Some(at(0)),
+            age: Duration::from_secs(100),
             ..late.outcome(Ended::Success)
         });
     }
@@ -302,4 +302,11 @@ fn a_clock_that_goes_back_breaks_nothing() {
     stand.seconds.store(0, Ordering::Relaxed);
     stand.tell(Ended::Success);
     assert_eq!(stand.said().circuit.map(|circuit| circuit.calls), Some(5.0));
+}
+
+#[test]
+fn the_usual_clock_runs() {
+    let clock = steady();
+    let (first, later) = (clock(), clock());
+    assert!(first <= later && later < first + Duration::from_secs(60));
 }

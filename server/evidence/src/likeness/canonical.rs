@@ -4,8 +4,11 @@
 
 mod words;
 
+use std::borrow::Cow;
+
 use crate::signals::code_and_language;
-use words::{ADJUNCTS, EMPTY, number, same};
+use crate::text::lowered;
+use words::{Phrase, Word, known};
 
 /// Bytes up to which a text is looked at word by word.
 const SHORT: usize = 1_000;
@@ -13,25 +16,43 @@ const SHORT: usize = 1_000;
 /// The canonical form; empty for a text that says nothing.
 pub(super) fn canonical(text: &str) -> String {
     let text = text.trim();
-    if text.len() > SHORT {
+    if text.len() > SHORT || text.contains(['`', '\n', '{', '<']) {
         return spaced(text);
     }
     let (has_code, language) = code_and_language(text);
-    let english = matches!(language, "en" | "und") && text.is_ascii_or_quoted();
-    if has_code || text.contains(['`', '\n', '{', '<']) {
+    if has_code {
         return spaced(text);
     }
     let tokens = tokens(text);
-    if !english {
-        return tokens.join(" ");
+    if !matches!(language, "en" | "und") || !text.is_ascii_or_quoted() {
+        return joined(tokens.iter().map(|token| &*token.text));
     }
-    let asks = tokens.last().is_some_and(|token| token == "?");
+    let asks = tokens.last().is_some_and(|token| token.text == "?");
     let (kept, was_polite) = without_manners(&tokens[..tokens.len() - usize::from(asks)]);
-    let mut kept = words_with_meaning(&turned(kept));
-    if asks && !was_polite && !kept.is_empty() && !kept.first().is_some_and(|word| words::asks(word)) {
-        kept.push("?".to_owned());
+    let kept = turned(kept);
+    let mut words = words_with_meaning(&kept);
+    if asks && !was_polite && words.first().is_some_and(|first| !known(first).asks) {
+        words.push("?".into());
     }
-    kept.join(" ")
+    joined(words.iter().map(|word| &**word))
+}
+
+/// A word of a text in lower case, a quotation, or a pause.
+#[derive(Clone)]
+struct Token<'a> {
+    text: Cow<'a, str>,
+    word: &'static Word,
+}
+
+impl<'a> Token<'a> {
+    fn new(text: Cow<'a, str>) -> Self {
+        let word = known(&text);
+        Token { text, word }
+    }
+
+    fn is_pause(&self) -> bool {
+        matches!(&*self.text, "," | ".")
+    }
 }
 
 trait Plain {
@@ -48,84 +69,98 @@ impl Plain for str {
 
 /// The text with its runs of white space as single spaces.
 fn spaced(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+    joined(text.split_whitespace())
+}
+
+fn joined<'a>(words: impl Iterator<Item = &'a str>) -> String {
+    let mut out = String::new();
+    for (at, word) in words.enumerate() {
+        if at > 0 {
+            out.push(' ');
+        }
+        out.push_str(word);
+    }
+    out
 }
 
 /// Lower-case words without the punctuation around them, quotations whole and as they are, contractions apart, `,` or `.` where
 /// a pause follows, and a `?` at the end where there is one.
-fn tokens(text: &str) -> Vec<String> {
+fn tokens(text: &str) -> Vec<Token<'_>> {
     let mut out = Vec::new();
     for (at, part) in text.split(['"', '“', '”', '«', '»']).enumerate() {
         if at % 2 == 1 {
-            out.push(format!("\"{part}\""));
+            out.push(Token::new(format!("\"{part}\"").into()));
             continue;
         }
         for word in part.split_whitespace() {
-            let word = crate::text::lower(word).replace(['’', '‘'], "'");
-            let word = word.trim_start_matches(['(', '[', '\'', '-', '–', '—', ',', ';', ':']);
-            let bare = word.trim_end_matches(['.', ',', ';', ':', '!', '?', ')', ']', '\'', '…', '–', '—']);
-            apart(bare, &mut out);
-            match &word[bare.len()..] {
-                "" => {}
-                "," => out.push(",".to_owned()),
-                _ => out.push(".".to_owned()),
+            match lowered(word) {
+                Cow::Borrowed(word) => cut(word, |part| out.push(Token::new(part.into()))),
+                Cow::Owned(word) => {
+                    let word = word.replace(['’', '‘'], "'");
+                    cut(&word, |part| out.push(Token::new(part.to_owned().into())));
+                }
             }
         }
     }
-    while out.last().is_some_and(|token| token == "." || token == ",") {
+    while out.last().is_some_and(Token::is_pause) {
         out.pop();
     }
     if text
         .trim_end_matches(['!', ' ', '"', '”', ')'])
         .ends_with(['?', '？'])
     {
-        out.push("?".to_owned());
+        out.push(Token::new("?".into()));
     }
     out
 }
 
-/// `don't` as two words; of other contractions the first.
-fn apart(word: &str, out: &mut Vec<String>) {
-    let whole = match word {
-        "" | "-" => return,
-        "can't" | "cannot" => Some(["can", "not"]),
-        "won't" => Some(["will", "not"]),
-        "dont" => Some(["do", "not"]),
-        "let's" => Some(["let", "us"]),
-        _ => None,
-    };
-    let parts = match whole {
-        Some(both) => both.to_vec(),
-        None => match word.strip_suffix("n't") {
-            Some(verb) => vec![verb, "not"],
-            None => {
-                let endings = ["'s", "'m", "'re", "'ll", "'ve", "'d"];
-                let stem = endings.iter().find_map(|ending| word.strip_suffix(ending));
-                vec![stem.unwrap_or(word)]
-            }
-        },
-    };
-    out.extend(
-        parts
-            .into_iter()
-            .filter(|part| !part.is_empty())
-            .map(str::to_owned),
-    );
+/// Hands on what a word consists of: itself or the words of a contraction, and the pause after it.
+fn cut<'a>(word: &'a str, mut sink: impl FnMut(&'a str)) {
+    let word = word.trim_start_matches(['(', '[', '\'', '-', '–', '—', ',', ';', ':']);
+    let bare = word.trim_end_matches(['.', ',', ';', ':', '!', '?', ')', ']', '\'', '…', '–', '—']);
+    apart(bare)
+        .into_iter()
+        .filter(|part| !part.is_empty())
+        .for_each(&mut sink);
+    match &word[bare.len()..] {
+        "" => {}
+        "," => sink(","),
+        _ => sink("."),
+    }
 }
 
-/// Without the phrases of [`words::manners`], and whether one was there that makes a request of a question.
-fn without_manners(tokens: &[String]) -> (Vec<String>, bool) {
-    let (mut kept, mut polite, mut at) = (Vec::new(), false, 0);
+/// `don't` as two words; of other contractions the first.
+fn apart(word: &str) -> [&str; 2] {
+    match word {
+        "-" => return ["", ""],
+        "can't" | "cannot" => return ["can", "not"],
+        "won't" => return ["will", "not"],
+        "dont" => return ["do", "not"],
+        "let's" => return ["let", "us"],
+        _ if !word.contains('\'') => return [word, ""],
+        _ => {}
+    }
+    if let Some(verb) = word.strip_suffix("n't") {
+        return [verb, "not"];
+    }
+    let endings = ["'s", "'m", "'re", "'ll", "'ve", "'d"];
+    let stem = endings.iter().find_map(|ending| word.strip_suffix(ending));
+    [stem.unwrap_or(word), ""]
+}
+
+/// Without the phrases of manners, and whether one was there that makes a request of a question.
+fn without_manners<'a>(tokens: &[Token<'a>]) -> (Vec<Token<'a>>, bool) {
+    let (mut kept, mut polite, mut at) = (Vec::with_capacity(tokens.len()), false, 0);
     while at < tokens.len() {
         let here = &tokens[at..];
-        let phrase = words::manners(&here[0]).iter().find(|phrase| {
-            let words = phrase.split(' ');
-            words.clone().count() <= here.len() && words.zip(here).all(|(word, token)| word == token)
-        });
-        match phrase {
+        let begins = |phrase: &&Phrase| {
+            let words = phrase.words.iter();
+            phrase.words.len() <= here.len() && words.zip(here).all(|(word, token)| *word == token.text)
+        };
+        match here[0].word.manners.iter().find(begins) {
             Some(phrase) => {
-                polite |= phrase.contains("you") && !phrase.starts_with("thank") || phrase.contains("help");
-                at += phrase.split(' ').count();
+                polite |= phrase.asks;
+                at += phrase.words.len();
             }
             None => {
                 kept.push(tokens[at].clone());
@@ -138,72 +173,68 @@ fn without_manners(tokens: &[String]) -> (Vec<String>, bool) {
 
 /// A request that begins with a clause and a comma, with that clause at its end: `in Python, sort it` and `sort it in Python`.
 /// Only where that comma is the only pause.
-fn turned(tokens: Vec<String>) -> Vec<String> {
-    let pauses = |tokens: &[String]| tokens.iter().filter(|token| is_pause(token)).count();
-    let first = tokens
-        .iter()
-        .position(|token| !is_pause(token))
-        .unwrap_or(tokens.len());
-    let mut tokens = tokens[first..].to_vec();
-    while tokens.last().is_some_and(|token| is_pause(token)) {
+fn turned(mut tokens: Vec<Token<'_>>) -> Vec<Token<'_>> {
+    while tokens.last().is_some_and(Token::is_pause) {
         tokens.pop();
     }
-    let comma = tokens.iter().position(|token| token == ",");
-    if let Some(comma) = comma
-        && pauses(&tokens) == 1
-        && ADJUNCTS.contains(&tokens[0].as_str())
+    let first = tokens.iter().take_while(|token| token.is_pause()).count();
+    tokens.drain(..first);
+    let mut pauses = tokens.iter().enumerate().filter(|(_, token)| token.is_pause());
+    if let (Some((at, pause)), None) = (pauses.next(), pauses.next())
+        && pause.text == ","
+        && tokens[0].word.adjunct
     {
-        tokens.rotate_left(comma + 1);
+        tokens.rotate_left(at + 1);
     }
-    tokens.retain(|token| !is_pause(token));
+    tokens.retain(|token| !token.is_pause());
     tokens
 }
 
-fn is_pause(token: &str) -> bool {
-    token == "," || token == "."
-}
-
 /// Without empty words, the rest in their plain form. The first word stays where it asks.
-fn words_with_meaning(tokens: &[String]) -> Vec<String> {
-    let mut out = Vec::new();
-    for (at, token) in tokens.iter().enumerate() {
-        let leads = at == 0 && words::asks(token);
-        if !leads && EMPTY.contains(&token.as_str()) {
-            continue;
-        }
-        out.push(plain(token));
-    }
-    out
+fn words_with_meaning<'a>(tokens: &'a [Token<'_>]) -> Vec<Cow<'a, str>> {
+    let means = |(at, token): &(usize, &Token<'_>)| !token.word.empty || (*at == 0 && token.word.asks);
+    let meaning = tokens.iter().enumerate().filter(means);
+    meaning.map(|(_, token)| plain(token)).collect()
 }
 
 /// Digits for a number word, one word for those that mean the same, no plural, no `-ing`.
-fn plain(word: &str) -> String {
-    if let Some(number) = number(word) {
-        return number.to_string();
+fn plain<'a>(token: &'a Token<'_>) -> Cow<'a, str> {
+    let word = &*token.text;
+    if let Some(number) = token.word.number {
+        return number.into();
     }
     if word.len() < 4 || !word.bytes().all(|byte| byte.is_ascii_lowercase()) {
-        return same(word).to_owned();
+        return token.word.same.unwrap_or(word).into();
     }
-    let stem = if let Some(stem) = word.strip_suffix("ies") {
-        format!("{stem}y")
-    } else if let Some(stem) = word
-        .strip_suffix("ing")
-        .filter(|stem| stem.len() >= 3 && stem.contains(VOWELS))
+    let stem = stem(word);
+    let stem = match known(&stem).same {
+        Some(same) => same.into(),
+        None => stem,
+    };
+    // `write` and `writ(ing)`.
+    let short = stem.strip_suffix('e').map_or(0, str::len);
+    match stem {
+        Cow::Borrowed(stem) if short >= 3 => stem[..short].into(),
+        Cow::Owned(stem) if short >= 3 => stem[..short].to_owned().into(),
+        stem => stem,
+    }
+}
+
+/// A word of four letters or more without its ending.
+fn stem(word: &str) -> Cow<'_, str> {
+    if let Some(stem) = word.strip_suffix("ies") {
+        return format!("{stem}y").into();
+    }
+    if let Some(stem) = word.strip_suffix("ing")
+        && stem.len() >= 3
+        && stem.contains(VOWELS)
     {
         let bytes = stem.as_bytes();
         let doubled = bytes[bytes.len() - 1] == bytes[bytes.len() - 2] && !stem.ends_with(['l', 's', 'z']);
-        stem[..stem.len() - usize::from(doubled)].to_owned()
-    } else if word.ends_with(['s']) && !word.ends_with("ss") && !word.ends_with("us") && !word.ends_with("is")
-    {
-        word[..word.len() - 1].to_owned()
-    } else {
-        word.to_owned()
-    };
-    let stem = same(&stem).to_owned();
-    // `write` and `writ(ing)`.
-    stem.strip_suffix('e')
-        .filter(|short| short.len() >= 3)
-        .map_or(stem.clone(), str::to_owned)
+        return stem[..stem.len() - usize::from(doubled)].into();
+    }
+    let plural = word.ends_with('s') && !["ss", "us", "is"].iter().any(|end| word.ends_with(end));
+    word[..word.len() - usize::from(plural)].into()
 }
 
 const VOWELS: [char; 6] = ['a', 'e', 'i', 'o', 'u', 'y'];

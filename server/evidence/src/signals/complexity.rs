@@ -5,6 +5,8 @@
 //! Flesch's call that very difficult), words at 8 letters on average from 3 on; demands are list items, question marks
 //! and words such as `then` or `compare`, full at six.
 
+use std::borrow::Cow;
+
 use super::{rounded, words};
 
 const FULL_WORDS: f64 = 400.0;
@@ -47,7 +49,7 @@ const STEPS: [&str; 30] = [
     "demuestra",
 ];
 
-pub(super) fn complexity(text: &str, all: &[String], technical: bool) -> f64 {
+pub(super) fn complexity(text: &str, all: &[Cow<'_, str>], technical: bool) -> f64 {
     let count = words::count(all) as f64;
     if count == 0.0 {
         return 0.0;
@@ -74,7 +76,7 @@ pub(super) fn complexity(text: &str, all: &[String], technical: bool) -> f64 {
     rounded(0.40 * length + 0.15 * sentence + 0.15 * long + 0.20 * demands + 0.10 * technical)
 }
 
-fn demands(text: &str, all: &[String]) -> usize {
+fn demands(text: &str, all: &[Cow<'_, str>]) -> usize {
     let item = |line: &&str| {
         let line = line.trim_start();
         let numbered = line.split_once(['.', ')']).is_some_and(|(number, _)| {
@@ -84,6 +86,6 @@ fn demands(text: &str, all: &[String]) -> usize {
     };
     let items = text.lines().filter(item).count();
     let marks = text.chars().filter(|c| matches!(c, '?' | '？')).count();
-    let steps = all.iter().filter(|word| STEPS.contains(&word.as_str())).count();
+    let steps = all.iter().filter(|word| STEPS.contains(&&***word)).count();
     items + marks + steps
 }

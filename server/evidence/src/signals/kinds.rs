@@ -1,5 +1,7 @@
 //! Code, mathematics and questions. Each sign gives points; two points are enough.
 
+use std::borrow::Cow;
+
 /// Points from which a text counts.
 const ENOUGH: usize = 2;
 
@@ -67,8 +69,19 @@ pub(super) fn has_code(text: &str) -> bool {
             return true;
         }
     }
-    let signs = SIGNS.iter().filter(|sign| text.contains(**sign)).count();
-    begins.min(3) + ends.min(3) + signs >= ENOUGH
+    begins.min(3) + ends.min(3) + signs(text) >= ENOUGH
+}
+
+/// How many of [`SIGNS`] are in a text.
+fn signs(text: &str) -> usize {
+    let (mut seen, bytes) = ([false; SIGNS.len()], text.as_bytes());
+    let may_begin = |at: &usize| bytes[*at].is_ascii_punctuation();
+    for at in (0..bytes.len()).filter(may_begin) {
+        for (seen, sign) in seen.iter_mut().zip(SIGNS) {
+            *seen |= bytes[at..].starts_with(sign.as_bytes());
+        }
+    }
+    seen.into_iter().filter(|seen| *seen).count()
 }
 
 /// `SELECT … FROM`, `INSERT INTO`, `UPDATE … SET` with the words in capitals.
@@ -121,13 +134,13 @@ const LATEX: [&str; 9] = [
 
 /// LaTeX or a sum such as `12 * 7`, `x^2` or `3x = 9` gives two points; each mathematical sign of Unicode and each word
 /// of the trade one.
-pub(super) fn has_math(text: &str, words: &[String]) -> bool {
+pub(super) fn has_math(text: &str, words: &[Cow<'_, str>]) -> bool {
     if LATEX.iter().any(|sign| text.contains(sign)) || has_sum(text) {
         return true;
     }
     let sign = |c: char| matches!(c, '\u{2200}'..='\u{22FF}' | 'π' | '×' | '÷' | '²' | '³' | '±');
     let signs = text.chars().filter(|c| sign(*c)).take(ENOUGH).count();
-    let term = |word: &&String| TERMS.iter().any(|term| word.starts_with(term));
+    let term = |word: &&Cow<'_, str>| TERMS.iter().any(|term| word.starts_with(term));
     signs + words.iter().filter(term).take(ENOUGH).count() >= ENOUGH
 }
 
@@ -188,7 +201,7 @@ const ASKING: [(&str, &str); 8] = [
 ];
 
 /// A question mark at the end of a word, or a text that begins with a question word of its language.
-pub(super) fn is_question(text: &str, words: &[String], language: &str) -> bool {
+pub(super) fn is_question(text: &str, words: &[Cow<'_, str>], language: &str) -> bool {
     let marks = ['?', '？', '؟', '\u{37E}'];
     let mut before = ' ';
     let mut chars = text.chars().peekable();

@@ -3,7 +3,8 @@
 //! The score of a language is the sum over the text's words of 1/n for each word that is common in n of the languages
 //! listed, plus 1/2 for each letter that only it uses. The best score wins if no other reaches it.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
 /// Words looked at.
@@ -103,9 +104,9 @@ const LATIN: [(&str, &str, &str); 18] = [
     ),
 ];
 
-/// Languages by word, and how many letters tell one.
-static COMMON: LazyLock<BTreeMap<&'static str, Vec<usize>>> = LazyLock::new(|| {
-    let mut common: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+/// Languages by word; only looked up, never gone through.
+static COMMON: LazyLock<HashMap<&'static str, Vec<usize>>> = LazyLock::new(|| {
+    let mut common: HashMap<&str, Vec<usize>> = HashMap::new();
     for (at, (_, words, _)) in LATIN.iter().enumerate() {
         for word in words.split(' ') {
             let languages = common.entry(word).or_default();
@@ -129,7 +130,7 @@ pub(super) fn known(code: &str) -> Option<&'static str> {
     latin.chain(OTHERS).find(|known| *known == code)
 }
 
-pub(super) fn language(text: &str, words: &[String]) -> &'static str {
+pub(super) fn language(text: &str, words: &[Cow<'_, str>]) -> &'static str {
     match script(text) {
         Some("latin") => latin(text, words),
         Some(language) => language,
@@ -137,35 +138,49 @@ pub(super) fn language(text: &str, words: &[String]) -> &'static str {
     }
 }
 
+/// What scripts are counted as. Of two with as many letters the later one counts.
+const SCRIPTS: [&str; 15] = [
+    "ar", "bn", "el", "he", "hi", "hy", "ja", "ka", "ko", "latin", "ru", "ta", "te", "th", "zh",
+];
+const JAPANESE: usize = 6;
+const LATIN_SCRIPT: usize = 9;
+
+/// The place in [`SCRIPTS`] of a letter's script.
+fn script_of(letter: char) -> Option<usize> {
+    Some(match letter {
+        'a'..='z' | 'A'..='Z' | '\u{C0}'..='\u{24F}' | '\u{1E00}'..='\u{1EFF}' => LATIN_SCRIPT,
+        '\u{600}'..='\u{6FF}' => 0,
+        '\u{980}'..='\u{9FF}' => 1,
+        '\u{370}'..='\u{3FF}' | '\u{1F00}'..='\u{1FFF}' => 2,
+        '\u{590}'..='\u{5FF}' => 3,
+        '\u{900}'..='\u{97F}' => 4,
+        '\u{530}'..='\u{58F}' => 5,
+        '\u{3040}'..='\u{30FF}' => JAPANESE,
+        '\u{10A0}'..='\u{10FF}' => 7,
+        '\u{1100}'..='\u{11FF}' | '\u{AC00}'..='\u{D7AF}' => 8,
+        '\u{400}'..='\u{52F}' => 10,
+        '\u{B80}'..='\u{BFF}' => 11,
+        '\u{C00}'..='\u{C7F}' => 12,
+        '\u{E00}'..='\u{E7F}' => 13,
+        '\u{3400}'..='\u{9FFF}' => 14,
+        _ => return None,
+    })
+}
+
 /// The script of most letters, as the language that it stands for.
 fn script(text: &str) -> Option<&'static str> {
-    let mut counts: BTreeMap<&'static str, usize> = BTreeMap::new();
-    for c in text.chars().filter(|c| c.is_alphabetic()) {
-        let script = match c {
-            'a'..='z' | 'A'..='Z' | '\u{C0}'..='\u{24F}' | '\u{1E00}'..='\u{1EFF}' => "latin",
-            '\u{370}'..='\u{3FF}' | '\u{1F00}'..='\u{1FFF}' => "el",
-            '\u{400}'..='\u{52F}' => "ru",
-            '\u{530}'..='\u{58F}' => "hy",
-            '\u{590}'..='\u{5FF}' => "he",
-            '\u{600}'..='\u{6FF}' => "ar",
-            '\u{900}'..='\u{97F}' => "hi",
-            '\u{980}'..='\u{9FF}' => "bn",
-            '\u{B80}'..='\u{BFF}' => "ta",
-            '\u{C00}'..='\u{C7F}' => "te",
-            '\u{E00}'..='\u{E7F}' => "th",
-            '\u{10A0}'..='\u{10FF}' => "ka",
-            '\u{1100}'..='\u{11FF}' | '\u{AC00}'..='\u{D7AF}' => "ko",
-            '\u{3040}'..='\u{30FF}' => "ja",
-            '\u{3400}'..='\u{9FFF}' => "zh",
-            _ => continue,
-        };
-        *counts.entry(script).or_default() += 1;
+    let mut counts = [0_usize; SCRIPTS.len()];
+    for letter in text.chars().filter(|c| c.is_alphabetic()) {
+        if let Some(script) = script_of(letter) {
+            counts[script] += 1;
+        }
     }
-    let (most, _) = counts.iter().max_by_key(|(_, count)| **count)?;
+    let counted = counts.iter().zip(SCRIPTS).filter(|(count, _)| **count > 0);
+    let (most, script) = counted.max_by_key(|(count, _)| **count)?;
     let any = |letters: &str| text.chars().any(|c| letters.contains(c));
-    Some(match *most {
+    Some(match script {
         // A sentence of Japanese is half Chinese characters, and never without kana.
-        "zh" if counts.get("ja").is_some_and(|kana| kana * 10 >= counts["zh"]) => "ja",
+        "zh" if counts[JAPANESE] * 10 >= *most => "ja",
         "ru" if any("іїєґІЇЄҐ") => "uk",
         "ar" if any("ٹڈڑے") => "ur",
         "ar" if any("پچژگ") => "fa",
@@ -173,10 +188,10 @@ fn script(text: &str) -> Option<&'static str> {
     })
 }
 
-fn latin(text: &str, words: &[String]) -> &'static str {
+fn latin(text: &str, words: &[Cow<'_, str>]) -> &'static str {
     let mut scores = [0f64; LATIN.len()];
     for word in words.iter().take(MOST) {
-        if let Some(languages) = COMMON.get(word.as_str()) {
+        if let Some(languages) = COMMON.get(&**word) {
             for &at in languages {
                 scores[at] += 1.0 / languages.len() as f64;
             }

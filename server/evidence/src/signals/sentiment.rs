@@ -3,6 +3,7 @@
 //! times, and the sum s becomes s / √(s² + 15). The word list is our own and short: strong, unambiguous words of six
 //! languages.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
@@ -93,20 +94,20 @@ static NEGATING: Words = LazyLock::new(|| NEGATIONS.split_whitespace().collect()
 static NEGATING_BEHIND: Words = LazyLock::new(|| BEHIND.split_whitespace().collect());
 static BOOSTING: Words = LazyLock::new(|| BOOSTERS.split_whitespace().collect());
 
-pub(super) fn sentiment(text: &str, words: &[String]) -> f64 {
+pub(super) fn sentiment(text: &str, words: &[Cow<'_, str>]) -> f64 {
     let mut sum = 0.0;
     for (at, word) in words.iter().enumerate() {
-        let Some(valence) = VALENCES.get(word.as_str()) else {
+        let Some(valence) = VALENCES.get(&**word) else {
             continue;
         };
         let before = &words[at.saturating_sub(BEFORE)..at];
         let after = &words[at + 1..words.len().min(at + 1 + AFTER)];
         let mut felt = *valence;
-        if before.last().is_some_and(|word| BOOSTING.contains(word.as_str())) {
+        if before.last().is_some_and(|word| BOOSTING.contains(&**word)) {
             felt += BOOST.copysign(felt);
         }
-        let negated = before.iter().any(|word| NEGATING.contains(word.as_str()))
-            || after.iter().any(|word| NEGATING_BEHIND.contains(word.as_str()));
+        let negated = before.iter().any(|word| NEGATING.contains(&**word))
+            || after.iter().any(|word| NEGATING_BEHIND.contains(&**word));
         sum += if negated { felt * NEGATED } else { felt };
     }
     for (sign, valence) in SIGNS {

@@ -1,22 +1,71 @@
 //! The words that a canonical text is without, and those it writes alike.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
-/// The phrases of [`MANNERS`] that begin with a word, the longest first.
-pub(super) fn manners(first: &str) -> &'static [&'static str] {
-    static BY_FIRST: LazyLock<BTreeMap<&str, Vec<&str>>> = LazyLock::new(|| {
-        let mut by_first: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-        for phrase in MANNERS {
-            let first = phrase.split(' ').next().unwrap_or(phrase);
-            by_first.entry(first).or_default().push(phrase);
+/// A phrase of manners.
+#[derive(Debug)]
+pub(super) struct Phrase {
+    /// Its words.
+    pub(super) words: Vec<&'static str>,
+    /// Whether a question that begins so is a request.
+    pub(super) asks: bool,
+}
+
+/// What is known of a word.
+#[derive(Debug, Default)]
+pub(super) struct Word {
+    /// The phrases of [`MANNERS`] that begin with it, the longest first.
+    pub(super) manners: Vec<Phrase>,
+    /// Whether it is one of [`EMPTY`].
+    pub(super) empty: bool,
+    /// Whether a text that begins with it asks, question mark or not.
+    pub(super) asks: bool,
+    /// Whether it is one of [`ADJUNCTS`].
+    pub(super) adjunct: bool,
+    /// Its digits, if it is a number of two to twenty or zero; `one` is as often no number.
+    pub(super) number: Option<&'static str>,
+    /// The word that stands for all that mean the same.
+    pub(super) same: Option<&'static str>,
+}
+
+/// What is known of a word in lower case; of most words, nothing.
+pub(super) fn known(word: &str) -> &'static Word {
+    static NOTHING: LazyLock<Word> = LazyLock::new(Word::default);
+    // Only looked up, never gone through.
+    static WORDS: LazyLock<HashMap<&str, Word>> = LazyLock::new(words);
+    WORDS.get(word).unwrap_or(&NOTHING)
+}
+
+fn words() -> HashMap<&'static str, Word> {
+    let mut words: HashMap<&str, Word> = HashMap::new();
+    let mut phrases = MANNERS;
+    phrases.sort_by_key(|phrase| std::cmp::Reverse(phrase.len()));
+    for text in phrases {
+        let phrase = Phrase {
+            words: text.split(' ').collect(),
+            asks: text.contains("you") && !text.starts_with("thank") || text.contains("help"),
+        };
+        words.entry(phrase.words[0]).or_default().manners.push(phrase);
+    }
+    for word in EMPTY {
+        words.entry(word).or_default().empty = true;
+    }
+    for word in ASKING {
+        words.entry(word).or_default().asks = true;
+    }
+    for word in ADJUNCTS {
+        words.entry(word).or_default().adjunct = true;
+    }
+    for (word, digits) in NUMBERS {
+        words.entry(word).or_default().number = Some(digits);
+    }
+    for group in SAME {
+        for word in group {
+            words.entry(word).or_default().same = Some(group[0]);
         }
-        for phrases in by_first.values_mut() {
-            phrases.sort_by_key(|phrase| std::cmp::Reverse(phrase.len()));
-        }
-        by_first
-    });
-    BY_FIRST.get(first).map_or(&[], Vec::as_slice)
+    }
+    words
 }
 
 /// Phrases that change nothing of what is asked. The longest that fits is taken.
@@ -128,13 +177,13 @@ const MANNERS: [&str; 104] = [
 ];
 
 /// Small words without a meaning of their own. Negations, directions, tenses and who is meant are none of them.
-pub(super) const EMPTY: [&str; 26] = [
+const EMPTY: [&str; 26] = [
     "a", "an", "the", "of", "that", "this", "these", "those", "is", "are", "am", "be", "do", "does", "will",
     "would", "can", "could", "i", "me", "my", "we", "our", "us", "very", "some",
 ];
 
 /// What a clause begins with that may stand before or after what it belongs to.
-pub(super) const ADJUNCTS: [&str; 26] = [
+const ADJUNCTS: [&str; 26] = [
     "before", "after", "when", "whenever", "if", "unless", "once", "while", "until", "since", "for", "in",
     "on", "at", "as", "with", "without", "under", "during", "by", "from", "tomorrow", "today", "tonight",
     "using", "given",
@@ -168,17 +217,6 @@ const SAME: [&[&str]; 24] = [
     &["bicycle", "bike"],
 ];
 
-/// The word that stands for all that mean the same.
-pub(super) fn same(word: &str) -> &str {
-    static FIRST: LazyLock<BTreeMap<&str, &str>> = LazyLock::new(|| {
-        let groups = SAME.iter();
-        groups
-            .flat_map(|group| group.iter().map(|word| (*word, group[0])))
-            .collect()
-    });
-    FIRST.get(word).copied().unwrap_or(word)
-}
-
 /// Words that a question begins with.
 const ASKING: [&str; 30] = [
     "what", "who", "whom", "whose", "when", "where", "why", "which", "how", "is", "are", "am", "was", "were",
@@ -186,39 +224,26 @@ const ASKING: [&str; 30] = [
     "must", "shall", "whether",
 ];
 
-/// Whether a text that begins with the word asks, question mark or not.
-pub(super) fn asks(word: &str) -> bool {
-    ASKING.contains(&word)
-}
-
-/// Numbers up to twenty.
-pub(super) fn number(word: &str) -> Option<usize> {
-    const NUMBERS: [&str; 21] = [
-        "zero",
-        "one",
-        "two",
-        "three",
-        "four",
-        "five",
-        "six",
-        "seven",
-        "eight",
-        "nine",
-        "ten",
-        "eleven",
-        "twelve",
-        "thirteen",
-        "fourteen",
-        "fifteen",
-        "sixteen",
-        "seventeen",
-        "eighteen",
-        "nineteen",
-        "twenty",
-    ];
-    // `one` is as often no number.
-    NUMBERS
-        .iter()
-        .position(|name| *name == word)
-        .filter(|number| *number != 1)
-}
+/// Numbers up to twenty, without `one`.
+const NUMBERS: [(&str, &str); 20] = [
+    ("zero", "0"),
+    ("two", "2"),
+    ("three", "3"),
+    ("four", "4"),
+    ("five", "5"),
+    ("six", "6"),
+    ("seven", "7"),
+    ("eight", "8"),
+    ("nine", "9"),
+    ("ten", "10"),
+    ("eleven", "11"),
+    ("twelve", "12"),
+    ("thirteen", "13"),
+    ("fourteen", "14"),
+    ("fifteen", "15"),
+    ("sixteen", "16"),
+    ("seventeen", "17"),
+    ("eighteen", "18"),
+    ("nineteen", "19"),
+    ("twenty", "20"),
+];
