@@ -10,9 +10,9 @@ use thread_priority::{
 };
 use tokio::task::{JoinHandle, spawn_blocking};
 
-/// The niceness of these threads. Where calls want all of a processor, the work has a tenth of it (110 of 1024 + 110 shares,
-/// `sched_prio_to_weight` of Linux): a policy that is to stop an overload must not wait for its end.
-const NICE: u32 = 10;
+/// Of 0 to 99, which on Linux is a niceness of 10. Where calls want all of a processor, the work then has a tenth of it (110 of
+/// 1024 + 110 shares, `sched_prio_to_weight`): a policy that is to stop an overload must not wait for its end.
+const PRIORITY: u8 = 22;
 
 /// Has `work` done on such a thread. A panic in it is the handle's.
 pub(crate) fn spawn<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> JoinHandle<T> {
@@ -36,9 +36,9 @@ pub(crate) fn spawn<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static
 /// Where the system allows it; it is no harm where it does not.
 fn give_way() {
     let usual = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Other);
-    if let Ok(nice) = NICE.try_into() {
-        let set = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Os(nice), usual);
-        if let Err(error) = set {
+    if let Ok(priority) = PRIORITY.try_into() {
+        let priority = ThreadPriority::Crossplatform(priority);
+        if let Err(error) = set_thread_priority_and_policy(thread_native_id(), priority, usual) {
             tracing::debug!("work in the background has the priority of calls: {error}");
         }
     }
@@ -58,7 +58,7 @@ mod tests {
     #[tokio::test]
     async fn the_work_gives_way_and_nothing_after_it_does() {
         let before = niceness();
-        assert_eq!(spawn(niceness).await.unwrap(), NICE.max(before));
+        assert_eq!(spawn(niceness).await.unwrap(), 10.max(before));
         assert_eq!(spawn_blocking(niceness).await.unwrap(), before);
     }
 

@@ -180,7 +180,7 @@ fn with_health_in_play_the_cache_decides_as_a_fresh_look_does() {
                             latency: took.map(Duration::from_secs),
                             output_tokens: None,
                             quality: None,
-                            end: None,
+                            age: Duration::ZERO,
                         };
                         for engine in [&cached, &fresh] {
                             let outcome = outcome.clone();
