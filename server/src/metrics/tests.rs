@@ -189,7 +189,7 @@ fn a_model_that_is_left_alone_shows_while_the_policy_has_health_on() {
         latency: None,
         output_tokens: None,
         quality: None,
-        end: None,
+        age: std::time::Duration::ZERO,
     };
     let good = Outcome {
         key: "l".into(),
