@@ -393,6 +393,7 @@ def keyboard(browser, server, wrong):
         page.keyboard.press("Enter")
         visit.settled()
         visit.expect("decided by the button", visit.text("#model"), "gold")
+        visit.expect("the focus stays", page.evaluate("document.activeElement.id"), "decide")
         tab_to("policy")
         page.keyboard.insert_text(BAD)
         page.keyboard.press("Shift+Tab")

@@ -5,7 +5,7 @@ import {html, nothing, render} from './lit-html.js';
 import {check, explain} from './api.js';
 import {copies} from './copy.js';
 import {PATHS, blank, form, requestOf} from './form.js';
-import {jump, policy} from './policy.js';
+import {jump, policy, reveal} from './policy.js';
 import {comparison, result} from './result.js';
 
 const state = {
@@ -97,6 +97,9 @@ async function look() {
 
 function found(problems, checked) {
   Object.assign(state.candidate, {problems, checked, stale: false, chosen: problems.findIndex((one) => one.line > 0)});
+  show();
+  const first = problems[state.candidate.chosen];
+  if (first) reveal(first);
 }
 
 /** Another text of the policy: what was found is no longer where it was. */

@@ -163,7 +163,7 @@ export function form(state, change, decide) {
           </div>
         </div>
       </details>
-      <button class="main" id="decide" ?disabled=${state.busy !== ''}>Decide</button>
+      <button class="main" id="decide" aria-disabled=${state.busy ? 'true' : 'false'}>Decide</button>
     </form>`;
 }
 

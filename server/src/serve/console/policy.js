@@ -20,6 +20,8 @@ export function policy(state, on) {
   const worst = new Map();
   for (const problem of shown.toReversed()) worst.set(problem.line, problem);
   const wrong = state.candidate.failure;
+  // A button that is disabled while it works would lose the focus.
+  const busy = state.busy ? 'true' : 'false';
 
   async function open(event) {
     const [file] = event.target.files;
@@ -39,18 +41,19 @@ export function policy(state, on) {
         <div class="lines" aria-hidden="true"><div class="moving">${lines.map((_, index) => html`
           <span class=${worst.has(index + 1) ? severity(worst.get(index + 1)) : ''}>${index + 1}</span>`)}</div></div>
         <div class="pane">
-          <div class="marks" aria-hidden="true"><div class="moving">${shown.map((one, index) =>
-            (one.line > 0 ? mark(one, lines[one.line - 1] ?? '', index === chosen) : nothing))}</div></div>
+          <div class="marks" aria-hidden="true"><div class="moving">${shown.map((one) =>
+            (one.line > 0 ? mark(one, lines[one.line - 1] ?? '') : nothing))}</div></div>
           <textarea id="policy" wrap="off" spellcheck="false" autocapitalize="off" aria-label="Policy in YAML"
             aria-describedby="policy-said" .value=${text} @scroll=${scrolled}
             @input=${(e) => on.change(e.target.value)}></textarea>
+          <div class="notes" aria-hidden="true"><div class="moving">${shown[chosen]?.line ? note(shown[chosen]) : nothing}</div></div>
         </div>
       </div>
       <div class="bar-of-buttons under-editor">
         <label class="tick"><input type="checkbox" .checked=${state.candidate.runTests}
           @change=${(e) => { state.candidate.runTests = e.target.checked; }}> run its tests</label>
-        <button type="button" id="check" ?disabled=${state.busy !== '' || text === ''} @click=${on.check}>Check</button>
-        <button type="button" id="try" class="main" ?disabled=${state.busy !== '' || text === ''} @click=${on.decide}>
+        <button type="button" id="check" ?disabled=${text === ''} aria-disabled=${busy} @click=${on.check}>Check</button>
+        <button type="button" id="try" class="main" ?disabled=${text === ''} aria-disabled=${busy} @click=${on.decide}>
           Decide with this policy</button>
       </div>
       <form class="field token" @submit=${(e) => { e.preventDefault(); on.check(); }}>
@@ -77,26 +80,42 @@ export function policy(state, on) {
     </section>`;
 }
 
-/** A problem in place: its words underlined, and of the chosen one the message beneath. */
-function mark(problem, line, chosen) {
-  const from = Math.max(0, problem.column - 1);
-  const characters = [...line];
-  const rest = characters.slice(from).join('');
+const topOf = (problem) => PADDING + (problem.line - 1) * LINE;
+
+/** Columns are characters, and those of the editor's font are one `ch` wide. */
+const leftOf = (problem) => `calc(${PADDING}px + ${Math.max(0, problem.column - 1)}ch)`;
+
+/** A problem in place: its line, and its words underlined. */
+function mark(problem, line) {
+  const rest = [...line].slice(Math.max(0, problem.column - 1)).join('');
   const length = Math.max(1, [.../^[^\s,:\]}]+/.exec(rest)?.[0] ?? ''].length);
-  const top = PADDING + (problem.line - 1) * LINE;
-  // Columns are characters and the font's characters are one `ch` wide.
+  const top = `top:${topOf(problem)}px`;
   return html`
-    <div class="line ${severity(problem)}" .style=${`top:${top}px`}></div>
-    <div class="under ${severity(problem)}" .style=${`top:${top}px;left:calc(${PADDING}px + ${from}ch);width:${length}ch`}></div>
-    ${chosen ? html`<div class="said ${severity(problem)}" .style=${`top:${top + LINE}px;left:calc(${PADDING}px + ${from}ch)`}>
-      ${words(problem.message)}${problem.hint ? html`<i> ${words(problem.hint)}</i>` : nothing}</div>` : nothing}`;
+    <div class="line ${severity(problem)}" .style=${top}></div>
+    <div class="under ${severity(problem)}" .style=${`${top};left:${leftOf(problem)};width:${length}ch`}></div>`;
+}
+
+/** What the chosen problem is, beneath it. */
+function note(problem) {
+  return html`<div class="said ${severity(problem)}" .style=${`top:${topOf(problem) + LINE}px;left:${leftOf(problem)}`}>
+    <p>${words(problem.message)}${problem.hint ? html`<i> ${words(problem.hint)}</i>` : nothing}</p></div>`;
 }
 
 /** Numbers and marks follow the text. */
 function scrolled({target}) {
   const editor = target.closest('.editor');
   editor.querySelector('.lines .moving').style.transform = `translateY(${-target.scrollTop}px)`;
-  editor.querySelector('.marks .moving').style.transform = `translate(${-target.scrollLeft}px, ${-target.scrollTop}px)`;
+  for (const layer of editor.querySelectorAll('.pane .moving')) {
+    layer.style.transform = `translate(${-target.scrollLeft}px, ${-target.scrollTop}px)`;
+  }
+}
+
+/** Scrolls the chosen problem into sight. */
+export function reveal(problem) {
+  const area = document.getElementById('policy');
+  const left = document.querySelector('.notes .said')?.offsetLeft ?? 0;
+  area.scrollTop = Math.max(0, topOf(problem) - area.clientHeight / 3);
+  area.scrollLeft = left < area.clientWidth * 0.4 ? 0 : left - area.clientWidth * 0.3;
 }
 
 /** Puts the cursor where a problem is. */
@@ -107,8 +126,7 @@ export function jump(problem) {
   const within = [...(lines[problem.line - 1] ?? '')].slice(0, Math.max(0, problem.column - 1)).join('').length;
   area.focus();
   area.setSelectionRange(before + within, before + within);
-  area.scrollTop = Math.max(0, PADDING + (problem.line - 1) * LINE - area.clientHeight / 3);
-  area.scrollLeft = 0;
+  reveal(problem);
 }
 
 /** What a check found, in words. */
