@@ -167,7 +167,7 @@ class Visit:
             self.wrong.append(f"{what}: {wide[0]} pixels wide in a window of {wide[1]}")
 
     def readable(self, what):
-        """Whether all text contrasts with what is behind it (4.5 to 1), and every control has a name."""
+        """Whether all text contrasts with what is behind it (4.5 to 1), every control has a name, and ids are unique."""
         for problem in self.page.evaluate(READABLE):
             self.wrong.append(f"{what}: {problem}")
 
@@ -200,6 +200,8 @@ READABLE = r"""() => {
   for (const one of document.querySelectorAll('input, select, textarea, button')) {
     if (!one.labels?.length && !one.ariaLabel && !one.textContent.trim()) wrong.push(`without a name: ${one.outerHTML}`);
   }
+  const ids = [...document.querySelectorAll('[id]')].map((one) => one.id);
+  for (const id of ids.filter((one, index) => ids.indexOf(one) !== index)) wrong.push(`the id ${id} stands twice`);
   return wrong;
 }"""
 
@@ -210,7 +212,7 @@ def decisions(browser, server, wrong):
     with Visit(browser, server, wrong) as visit:
         visit.readable("an empty page")
         visit.decide()
-        visit.expect("model", visit.text("#model"), said["decision"]["modelId"])
+        visit.expect("model", visit.text("#winner"), said["decision"]["modelId"])
         visit.expect("route", visit.text("[data-fact=route] dd"), said["decision"]["route"])
         visit.expect("confidence", visit.text("[data-fact=confidence] dd"), f"{said['decision']['confidence']:.3f}")
         visit.expect("reason", visit.text(".reason"), said["decision"]["reason"].replace("`", ""))
@@ -249,13 +251,18 @@ def fields(browser, server, wrong):
     """What else a request may say gets to the server, and its errors to the fields."""
     with Visit(browser, server, wrong) as visit:
         page = visit.page
+        markup = "<img src=x onerror=alert(1)><script>alert(1)</script>"
+        page.get_by_label("Session id").fill(markup)
+        visit.decide(markup)
+        visit.expect("markup of a prompt", page.locator("#page img, #page script").count(), 0)
+        page.get_by_label("Session id").fill("")
         page.get_by_label("Tier").fill("batch")
         visit.decide()
-        visit.expect("model by a rule", (visit.text("#model"), visit.text("[data-fact=rule] dd")), ("small", "cheap-batch"))
+        visit.expect("model by a rule", (visit.text("#winner"), visit.text("[data-fact=rule] dd")), ("small", "cheap-batch"))
         visit.expect("scores of no route", page.locator(".scores").count(), 0)
         page.get_by_label("Tier").fill("gold")
         visit.decide()
-        visit.expect("model of a tier", visit.text("#model"), "gold")
+        visit.expect("model of a tier", visit.text("#winner"), "gold")
         page.get_by_label("Labels").fill("kind=bot")
         visit.decide()
         visit.expect("denied", "bots are not served" in visit.text("#refused") and "DENIED_BY_RULE" in visit.text("#refused"), True)
@@ -326,6 +333,7 @@ def policies(browser, server, wrong):
         page.locator(".problems .error button").click()
         number, under = page.locator(".lines .error").bounding_box(), page.locator(".under.error").bounding_box()
         area = page.locator("#policy").bounding_box()
+        visit.expect("height of the editor", page.locator(".editor").bounding_box()["height"], area["height"] + 2)
         visit.expect("marks of far lines", abs(under["y"] - number["y"]) < 2 and area["y"] < under["y"] < area["y"] + area["height"], True)
 
         page.locator("#policy").fill(OTHER)
@@ -342,10 +350,10 @@ def policies(browser, server, wrong):
         visit.expect("equal scores", before["routes"], after["routes"])
         visit.expect("no score moved", page.locator("#comparison tr[data-row^='route ']").count(), 0)
         visit.expect("scores alike", "2 with equal scores" in visit.text("#comparison tr[data-row=routes]"), True)
-        visit.expect("explained after", visit.text("#model"), "small")
+        visit.expect("explained after", visit.text("#winner"), "small")
         visit.readable("before and after")
         page.get_by_label("the policy in force", exact=True).check()
-        visit.expect("explained before", visit.text("#model"), "large")
+        visit.expect("explained before", visit.text("#winner"), "large")
         visit.expect("in force still", server.explain()["decision"]["policy"]["version"], "7")
         # One whose routes are told apart otherwise.
         renamed = OTHER.replace("name: poems", "name: verse").replace("writing verse, rhymes and songs", "poetry")
@@ -386,13 +394,13 @@ def keyboard(browser, server, wrong):
         page.keyboard.type(PROMPT)
         page.keyboard.press("Enter")
         visit.settled()
-        visit.expect("decided by Enter", visit.text("#model"), "large")
+        visit.expect("decided by Enter", visit.text("#winner"), "large")
         tab_to("tier")
         page.keyboard.type("gold")
         tab_to("decide")
         page.keyboard.press("Enter")
         visit.settled()
-        visit.expect("decided by the button", visit.text("#model"), "gold")
+        visit.expect("decided by the button", visit.text("#winner"), "gold")
         visit.expect("the focus stays", page.evaluate("document.activeElement.id"), "decide")
         tab_to("policy")
         page.keyboard.insert_text(BAD)
@@ -408,7 +416,7 @@ def tokens(browser, server, wrong):
     with Visit(browser, server, wrong) as visit:
         page = visit.page
         visit.decide()
-        visit.expect("decided without a token", visit.text("#model"), "large")
+        visit.expect("decided without a token", visit.text("#winner"), "large")
         page.locator("#policy").fill(OTHER)
         for button in ("#check", "#try"):
             page.locator(button).click()
@@ -421,7 +429,7 @@ def tokens(browser, server, wrong):
         page.locator("#token").fill(TOKEN)
         page.locator("#try").click()
         visit.settled()
-        visit.expect("a right token", visit.text("#model"), "small")
+        visit.expect("a right token", visit.text("#winner"), "small")
         page.reload()
         visit.expect("the token is not kept", page.locator("#token").input_value(), "")
 
@@ -452,11 +460,19 @@ def looks(browser, server, wrong):
 
 
 def picture(browser, server, wrong, file):
-    """The built-in example deciding, as README shows it."""
-    with Visit(browser, server, wrong, width=1200) as visit:
+    """The built-in example deciding, and a slip in a copy of it, as README shows them."""
+    with Visit(browser, server, wrong, width=1280) as visit:
+        page = visit.page
+        page.set_viewport_size({"width": 1280, "height": 1200})
         visit.decide()
-        visit.page.evaluate("document.activeElement.blur()")
-        visit.page.screenshot(path=file)
+        page.get_by_role("button", name="Begin with the built-in example").click()
+        page.wait_for_function("document.getElementById('policy').value.includes('schema: 1')")
+        page.locator("#policy").fill(page.locator("#policy").input_value().replace("[openai/gpt-5-mini, meta", "[openai/gpt5-mini, meta"))
+        page.locator("#check").click()
+        visit.settled()
+        page.evaluate("document.activeElement.blur()")
+        page.evaluate("scrollTo(0, 0)")
+        page.screenshot(path=file)
 
 
 def main():

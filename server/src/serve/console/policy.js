@@ -32,7 +32,7 @@ export function policy(state, on) {
   return html`
     <section aria-labelledby="policy-title" class="policy">
       <h2 id="policy-title">Try a policy</h2>
-      <p class="hint">It is checked and asked for this page only; the policy in force stays. Whose it is says the tenant above.</p>
+      <p class="hint">It decides for this page alone; the policy in force stays. Name the tenant above if it is to be that of one.</p>
       <div class="bar-of-buttons">
         <label class="button" tabindex="-1">Open a file<input type="file" accept=".yaml,.yml" class="unseen" @change=${open}></label>
         <button type="button" @click=${on.example}>Begin with the built-in example</button>

@@ -61,7 +61,7 @@ function headline(decision) {
   ];
   return html`
     <div class="headline">
-      <p class="model" id="model">${decision.modelId}</p>
+      <p class="model" id="winner">${decision.modelId}</p>
       <p class="reason">${words(decision.reason)}</p>
     </div>
     ${(decision.degraded ?? []).map((lost) => html`<p class="degraded"><b>${lost.code}</b> ${words(lost.detail)}</p>`)}
