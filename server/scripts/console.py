@@ -219,6 +219,9 @@ def decisions(browser, server, wrong):
         visit.expect("fallbacks", visit.text("[data-fact=fallbacks] dd"), ", then ".join(said["decision"]["fallbackModelIds"]))
         visit.expect("scores", visit.column(".scores tbody tr", "data-route", ".number"),
                      {route["name"]: f"{route['probability']:.3f}" for route in said["routes"]})
+        named = visit.column(".scores tbody tr", "data-route", "th")
+        visit.expect("names of routes", {route: name.split()[0] for route, name in named.items()},
+                     {route["name"]: "no" if route["name"] == "other" else route["name"] for route in said["routes"]})
         visit.expect("threshold", f"{said['threshold']:.2f}" in visit.text(".scores caption"), True)
         bars = visit.page.locator(".bar .value").evaluate_all("all => all.map((one) => one.getBoundingClientRect().width)")
         visit.expect("bars", len(bars) == len(said["routes"]) and bars == sorted(bars, reverse=True) and bars[0] > bars[-1], True)
