@@ -36,6 +36,9 @@ routes:
   - name: poems
     description: writing verse, rhymes and songs
     models: [small]
+  - name: law
+    description: contracts, statutes and legal advice
+    models: [gold]
 rules:
   - {name: no-bots, when: 'caller.labels.kind == "bot"', deny: bots are not served}
   - {name: cheap-batch, when: 'caller.tier == "batch"', use: {model: small}}
@@ -126,7 +129,8 @@ class Visit:
 
     def said(self, message):
         """A refusal of the server is no fault of the page; everything else is, but for advice."""
-        if message.type not in ("verbose", "debug") and not message.text.startswith("Failed to load resource: the server responded with a status of 4"):
+        refusal = "Failed to load resource: the server responded with a status of 4"
+        if message.type not in ("verbose", "debug") and not message.text.startswith(refusal):
             self.wrong.append(f"the browser says: {message.type}: {message.text}")
 
     def asked(self, request):
@@ -266,6 +270,11 @@ def fields(browser, server, wrong):
         page.get_by_label("Tier").fill("gold")
         visit.decide()
         visit.expect("model of a tier", visit.text("#winner"), "gold")
+        page.get_by_label("Tier").fill("")
+        visit.decide("check the contracts for the statutes that they break, as legal advice")
+        visit.expect("a rung without a model", page.locator(".ladder .fell").get_attribute("data-rung"), "route")
+        visit.expect("the rung that decided then", page.locator(".ladder .decided").get_attribute("data-rung"), "default")
+        visit.expect("what was lost", "no_eligible_model_in_route" in visit.text(".degraded"), True)
         page.get_by_label("Labels").fill("kind=bot")
         visit.decide()
         visit.expect("denied", "bots are not served" in visit.text("#refused") and "DENIED_BY_RULE" in visit.text("#refused"), True)
@@ -339,7 +348,9 @@ def policies(browser, server, wrong):
         visit.expect("height of the editor", page.locator(".editor").bounding_box()["height"], area["height"] + 2)
         visit.expect("marks of far lines", abs(under["y"] - number["y"]) < 2 and area["y"] < under["y"] < area["y"] + area["height"], True)
 
-        page.locator("#policy").fill(OTHER)
+        page.locator("input[type=file]").set_input_files({"name": "policy.yaml", "mimeType": "text/plain", "buffer": OTHER.encode()})
+        page.wait_for_function("document.getElementById('policy').value.includes('version: 8')")
+        visit.expect("a file that was opened", page.locator("#policy").input_value(), OTHER)
         page.locator("#check").click()
         visit.settled()
         visit.expect("good", visit.text(".verdict").startswith("This policy can be used"), True)
@@ -352,7 +363,7 @@ def policies(browser, server, wrong):
         visit.expect("before and after", [" ".join(cell.split()) for cell in cells], ["large", "small changed"])
         visit.expect("equal scores", before["routes"], after["routes"])
         visit.expect("no score moved", page.locator("#comparison tr[data-row^='route ']").count(), 0)
-        visit.expect("scores alike", "2 with equal scores" in visit.text("#comparison tr[data-row=routes]"), True)
+        visit.expect("scores alike", "3 with equal scores" in visit.text("#comparison tr[data-row=routes]"), True)
         visit.expect("explained after", visit.text("#winner"), "small")
         visit.readable("before and after")
         page.get_by_label("the policy in force", exact=True).check()
@@ -437,6 +448,28 @@ def tokens(browser, server, wrong):
         visit.expect("the token is not kept", page.locator("#token").input_value(), "")
 
 
+def plans(browser, server, wrong):
+    """How models work together, in words."""
+    asked = {
+        "write a reply to this customer who wants his money back":
+            "cascade: small, then medium, then large; an answer counts from confidence 0.8",
+        "which clauses of this contract are risky for us": "ensemble: medium, small; best of by judge",
+        "hey how is it going": "race: small and medium; the slow one is waited for 900 ms",
+        "how many red chairs are left in the warehouse": "call inventory_lookup, then ask small",
+    }
+    with Visit(browser, server, wrong) as visit:
+        visit.page.get_by_label("Tier").fill("pro")
+        for prompt, words in asked.items():
+            visit.decide(prompt)
+            visit.expect(prompt, visit.text("[data-fact=plan] dd"), words)
+        visit.page.get_by_text("Limits and wishes").click()
+        visit.page.get_by_label("Models tried already").fill("small")
+        visit.page.get_by_label("Tier").fill("")
+        visit.decide("hey how is it going")
+        visit.expect("a race with one runner", (visit.text("#winner"), visit.text("[data-fact=plan] dd")), ("medium", "single"))
+        visit.expect("what was lost of the plan", "plan_unsatisfied" in visit.text(".degraded"), True)
+
+
 def looks(browser, server, wrong):
     """Narrow and wide, light and dark."""
     grounds = set()
@@ -495,13 +528,17 @@ def main():
         arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
         browser = play.chromium.launch(executable_path=program, args=arguments)
         folder = Path(folder)
-        with Server(asked.binaries, folder, POLICY) as server:
-            for check in (decisions, fields, policies, keyboard, looks):
-                before = len(wrong)
-                check(browser, server, wrong)
-                print(f"  {check.__name__}: {len(wrong) - before} problem(s)")
-        with Server(asked.binaries, folder, POLICY, ADMIN__TOKENS_ENV="TOKENS") as server:
-            tokens(browser, server, wrong)
+        examples = Path(__file__).resolve().parents[1] / "examples/policies"
+        for checks, policy, settings in (
+            ((decisions, fields, policies, keyboard, looks), POLICY, {}),
+            ((plans,), (examples / "plans.yaml").read_text(), {}),
+            ((tokens,), POLICY, {"ADMIN__TOKENS_ENV": "TOKENS"}),
+        ):
+            with Server(asked.binaries, folder, policy, **settings) as server:
+                for check in checks:
+                    before = len(wrong)
+                    check(browser, server, wrong)
+                    print(f"  {check.__name__}: {len(wrong) - before} problem(s)")
         if asked.screenshot:
             with Server(asked.binaries, folder, None) as server:
                 picture(browser, server, wrong, asked.screenshot)
