@@ -42,6 +42,8 @@ pub struct Config {
     pub metrics: Option<SocketAddr>,
     /// Where JSON over HTTP is taken; `None` is `off`.
     pub http: Option<SocketAddr>,
+    /// Whether the console is there too.
+    pub console: bool,
     /// The policy's file or directory; `None` is the built-in example.
     pub policy: Option<PathBuf>,
     /// The decision cache.
@@ -192,6 +194,7 @@ impl Checker<'_> {
             listen: self.address("listen"),
             metrics: self.address_or_off("metrics"),
             http: self.address_or_off("http.listen"),
+            console: self.word("http.console", &["true", "false"]) == "true",
             policy: self.text("policy").map(PathBuf::from),
             cache: StoreConfig {
                 max_entries: self.size("cache.max_entries"),
@@ -266,6 +269,10 @@ impl Checker<'_> {
                 let message = format!("{address} is the address of `{other}` too; choose another port");
                 self.problem(key, message);
             }
+        }
+        if config.console && config.http.is_none() {
+            let message = "the console is a page of the listener for JSON; set `http.listen` too, such as 127.0.0.1:8080";
+            self.problem("http.console", message.to_owned());
         }
     }
 

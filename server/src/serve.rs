@@ -34,6 +34,7 @@ use crate::watcher::PolicySource;
 pub use incoming::Peer;
 
 mod connections;
+mod console;
 pub mod credentials;
 pub mod edge;
 mod health;
@@ -51,6 +52,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// Where to take JSON over HTTP. Default: nowhere.
     pub http: Option<SocketAddr>,
+    /// Whether the console for policy authors is there too. Default: no.
+    pub console: bool,
     /// The largest message that is read, in bytes. Default: 4 MiB.
     pub max_message_bytes: usize,
     /// How long to serve on, NOT_SERVING, after the signal to stop, so that load balancers take notice. Default: none.
@@ -82,6 +85,7 @@ impl Default for Settings {
         Settings {
             listen: SocketAddr::from(([127, 0, 0, 1], 50051)),
             http: None,
+            console: false,
             max_message_bytes: 4 << 20,
             drain: Duration::ZERO,
             stop_deadline: Duration::from_secs(10),
@@ -192,6 +196,7 @@ impl Bound {
                 self.service(address)?,
                 self.settings.max_message_bytes,
                 BODY,
+                self.settings.console.then_some(address),
             )?),
             None => None,
         };

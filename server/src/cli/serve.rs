@@ -154,6 +154,7 @@ fn transport(config: &Config) -> anyhow::Result<Settings> {
     Ok(Settings {
         listen: config.listen,
         http: config.http,
+        console: config.console,
         max_message_bytes: config.limits.message_bytes,
         drain: config.drain,
         stop_deadline: config.stop_deadline,

@@ -63,7 +63,7 @@ fn value(setting: &'static Setting) -> BoxedStrategy<Written> {
                 Just(right(String::new())).boxed(),
             )
         }
-        Kind::Bool if setting.key == "llm.required" => {
+        Kind::Bool if ["llm.required", "http.console"].contains(&setting.key) => {
             (Just(right("false".into())).boxed(), wrong("perhaps"))
         }
         Kind::Text => (

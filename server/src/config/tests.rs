@@ -217,6 +217,24 @@ fn a_file_that_is_missing_or_broken_is_named() {
 }
 
 #[test]
+fn the_console_needs_the_listener_that_it_is_a_page_of() {
+    let with = |pairs: &[(&str, &str)]| Inputs {
+        variables: variables(pairs),
+        ..Inputs::default()
+    };
+    const ON: (&str, &str) = ("SIGNALBOX__HTTP__CONSOLE", "true");
+    assert!(!loaded(&with(&[])).console);
+    assert!(loaded(&with(&[ON, ("SIGNALBOX__HTTP__LISTEN", "127.0.0.1:0")])).console);
+    assert_eq!(
+        problems(&with(&[ON])),
+        [
+            "http.console (from SIGNALBOX__HTTP__CONSOLE): the console is a page of the listener for JSON; set `http.listen` \
+             too, such as 127.0.0.1:8080"
+        ]
+    );
+}
+
+#[test]
 fn metrics_and_grpc_cannot_share_a_port() {
     let flags = vec![("listen", "127.0.0.1:9090".to_owned())];
     let told = problems(&Inputs {

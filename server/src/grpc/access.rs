@@ -23,6 +23,11 @@ pub struct Admin {
     pub client_names: Vec<String>,
 }
 
+/// Marks a call over HTTP that was made to a name, neither an address nor `localhost`. A page of any site can have a browser
+/// make one, by a name of its own that it points at this host (DNS rebinding), so being local opens nothing to it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ByName;
+
 /// What is open on a listener.
 #[derive(Clone, Debug)]
 pub struct Access {
@@ -48,7 +53,8 @@ impl Access {
     /// # Errors
     /// `UNAUTHENTICATED` without credentials, `PERMISSION_DENIED` with wrong ones.
     pub(crate) fn administrative<T>(&self, request: &Request<T>) -> Result<(), Status> {
-        if self.open {
+        let by_name = request.extensions().get::<ByName>().is_some();
+        if self.open && !by_name {
             return Ok(());
         }
         let peer = request.extensions().get::<Peer>();
@@ -66,6 +72,9 @@ impl Access {
         let advice = match (&self.admin.tokens, self.admin.client_names.is_empty()) {
             (Some(_), _) => "send one of the server's tokens as `authorization: Bearer …`",
             (None, false) => "connect with a certificate whose name is in `admin.client_names`",
+            (None, true) if self.open => {
+                "ask at an IP address or at `localhost`; by other names such calls need `admin.tokens_file`"
+            }
             (None, true) => {
                 "set up `admin.tokens_file` or `admin.client_names`; without them such calls are open only on a listener \
                  bound to loopback"
@@ -135,6 +144,16 @@ mod tests {
                 "{closed}"
             );
         }
+    }
+
+    #[test]
+    fn a_call_that_was_made_to_a_name_is_not_let_in_for_being_local() {
+        let mut request = Request::new(());
+        request.extensions_mut().insert(ByName);
+        let access = Access::new("127.0.0.1:1".parse().unwrap(), Admin::default(), true);
+        let refused = access.administrative(&request).unwrap_err();
+        assert_eq!(refused.code(), Code::Unauthenticated);
+        assert!(refused.message().contains("`localhost`"), "{}", refused.message());
     }
 
     #[test]

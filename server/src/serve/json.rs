@@ -4,6 +4,7 @@
 //! `google/rpc/code.proto` gives its code.
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderMap, HeaderName, StatusCode};
 use prost_reflect::{DescriptorError, DescriptorPool, DynamicMessage, MessageDescriptor};
 use signalbox_api::FILE_DESCRIPTOR_SET;
+use signalbox_api::v1::ReloadPolicyRequest;
 use signalbox_api::v1::router_service_client::RouterServiceClient;
 use tokio::time::timeout;
 use tonic::body::Body;
@@ -25,8 +27,10 @@ use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 use tower::util::MapResponse;
 
+use crate::grpc::access::ByName;
 use crate::grpc::status;
 use crate::serve::Peer;
+use crate::serve::console;
 use crate::serve::edge::Edge;
 
 /// The service, called without a network between.
@@ -47,7 +51,7 @@ struct Gateway {
 }
 
 /// The pages, each a call to `service`; `max_bytes` is the largest body, `patience` is for it to come in: gRPC has pings for
-/// callers that are gone, HTTP/1 has none.
+/// callers that are gone, HTTP/1 has none. `console` is where the listener is, if it has the console too.
 ///
 /// # Errors
 /// When the descriptors of the API are broken, which only a broken build does.
@@ -55,6 +59,7 @@ pub(super) fn pages(
     service: Edge<Routes>,
     max_bytes: usize,
     patience: Duration,
+    console: Option<SocketAddr>,
 ) -> Result<Pages, DescriptorError> {
     let mut messages = DescriptorPool::global();
     messages.decode_file_descriptor_set(FILE_DESCRIPTOR_SET)?;
@@ -65,10 +70,13 @@ pub(super) fn pages(
         max_bytes,
         patience,
     };
-    let router = Router::new()
+    let mut router = Router::new()
         .route("/v1/route", post(route))
-        .route("/v1/explain", post(explain))
-        .with_state(gateway);
+        .route("/v1/explain", post(explain));
+    if let Some(listener) = console {
+        router = router.merge(console::pages(listener, post(check)));
+    }
+    let router = router.with_state(gateway);
     let body: fn(Response) -> http::Response<Body> = |page| page.map(Body::new);
     Ok(MapResponse::new(router, body))
 }
@@ -81,6 +89,19 @@ async fn route(State(gateway): State<Gateway>, request: Request) -> Response {
 async fn explain(State(gateway): State<Gateway>, request: Request) -> Response {
     let call = async |mut client: Client, request| client.explain(request).await;
     gateway.answer("Explain", request, call).await
+}
+
+/// `ReloadPolicy` that changes nothing: a browser's page is no place to put a policy in force from.
+async fn check(State(gateway): State<Gateway>, request: Request) -> Response {
+    let call = async |mut client: Client, request: tonic::Request<ReloadPolicyRequest>| {
+        if !request.get_ref().dry_run {
+            let advice =
+                "is not set; here a policy is only checked, and `ReloadPolicy` over gRPC puts one in force";
+            return Err(status::invalid_field("dry_run", advice));
+        }
+        client.reload_policy(request).await
+    };
+    gateway.answer("ReloadPolicy", request, call).await
 }
 
 impl Gateway {
@@ -136,6 +157,9 @@ impl Gateway {
             }
         }
         *call.metadata_mut() = MetadataMap::from_headers(passed);
+        if console::is_by_name(&head) {
+            call.extensions_mut().insert(ByName);
+        }
         if let Some(peer) = head.extensions.get::<Peer>() {
             call.extensions_mut().insert(peer.clone());
         }
@@ -219,7 +243,7 @@ mod tests {
     #[tokio::test]
     async fn a_body_that_does_not_come_in_is_not_waited_for() {
         let service = EdgeLayer::new(1000).layer(Routes::default());
-        let pages = pages(service, 1000, Duration::from_millis(20)).unwrap();
+        let pages = pages(service, 1000, Duration::from_millis(20), None).unwrap();
         let body = axum::body::Body::from_stream(stream::pending::<Result<Vec<u8>, std::io::Error>>());
         let request = Request::post("/v1/route").header(CONTENT_TYPE, "application/json");
         let page = pages.oneshot(request.body(body).unwrap()).await.unwrap();

@@ -4,6 +4,7 @@
 
 mod access;
 mod connections;
+mod console;
 mod encoder;
 mod errors;
 mod explain;

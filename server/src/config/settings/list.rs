@@ -29,6 +29,12 @@ pub const SETTINGS: &[Setting] = &[
         doc: "Address and port for `POST /v1/route` and `/v1/explain` in JSON, or `off`.",
     },
     Setting {
+        key: "http.console",
+        kind: Kind::Bool,
+        default: "false",
+        doc: "Whether that listener has the console for policy authors too, at `/console`.",
+    },
+    Setting {
         key: "policy",
         kind: Kind::Text,
         default: "",

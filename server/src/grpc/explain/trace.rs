@@ -37,6 +37,8 @@ pub(super) fn trace(policy: &Policy, explanation: &Explanation) -> v1::ExplainRe
         rules: explanation.rules.iter().map(|seen| rule(policy, seen)).collect(),
         routes: routes(policy, explanation),
         candidates: candidates.collect(),
+        threshold: explanation.threshold.map(to_proto::probability),
+        rungs: explanation.rungs.iter().map(rung).collect(),
         runner_up: runner_up(policy, explanation),
         without_winner,
         ..v1::ExplainResponse::default()
@@ -143,6 +145,16 @@ fn rule(policy: &Policy, seen: &RuleSeen) -> v1::RuleTrace {
         failing_term,
         actual_value,
         failure,
+    }
+}
+
+fn rung(seen: &RungSeen) -> v1::RungTrace {
+    v1::RungTrace {
+        name: seen.rung.as_str().to_owned(),
+        detail: seen.what.clone(),
+        source: to_proto::source(seen.source).into(),
+        decided: seen.won,
+        candidate_count: to_proto::number(seen.candidates.len() as u64),
     }
 }
 
