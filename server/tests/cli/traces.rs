@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use signalbox_api::v1;
 use signalbox_api::v1::router_service_client::RouterServiceClient;
 use tempfile::TempDir;
+use tonic::transport::Endpoint;
 use tonic::{Code, Status};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
@@ -279,8 +280,8 @@ fn json_passes_the_callers_trace_on_and_health_is_no_call() {
     stream.read_to_string(&mut answer).unwrap();
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     runtime().block_on(async {
-        let address = format!("http://{}", server.word("grpc"));
-        let mut client = HealthClient::connect(address).await.unwrap();
+        let channel = Endpoint::from_shared(format!("http://{}", server.word("grpc"))).unwrap();
+        let mut client = HealthClient::new(channel.connect().await.unwrap());
         client.check(HealthCheckRequest::default()).await.unwrap();
     });
     stopped(server);
