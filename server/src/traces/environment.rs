@@ -192,7 +192,7 @@ fn tls(variables: &mut Variables<'_>) -> Option<Tls> {
     let named = ca.is_some() || certificate.is_some() || key.is_some();
     let identity = match (certificate, key) {
         (Some(certificate), Some(key)) => {
-            let (certificate, key) = (variables.file(&certificate), variables.file(&key));
+            let (certificate, key) = (variables.certificates(&certificate), variables.key(&key));
             certificate.zip(key)
         }
         (None, None) => None,
@@ -208,7 +208,7 @@ fn tls(variables: &mut Variables<'_>) -> Option<Tls> {
             None
         }
     };
-    let ca = ca.and_then(|ca| variables.file(&ca));
+    let ca = ca.and_then(|ca| variables.certificates(&ca));
     named.then_some(Tls { ca, identity })
 }
 

@@ -1,6 +1,7 @@
 //! The way to the collector: the SDK's exporter and queue, with what they keep to themselves. How many spans were sent, refused
 //! or dropped is counted, and the log says once when the collector stops taking them and once when it takes them again.
 
+use std::error::Error as _;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -37,12 +38,21 @@ pub(super) fn exporter(wanted: &Wanted) -> Result<Otlp, TracesError> {
             if let Some((certificate, key)) = &tls.identity {
                 config = config.identity(Identity::from_pem(certificate, key));
             }
-            let refused = |error: tonic::transport::Error| TracesError::Certificates(error.to_string());
+            let refused = |error| TracesError::Certificates(with_causes(&error));
             endpoint.tls_config(config).map_err(refused)?
         }
     };
     let exporter = Otlp::builder().with_tonic().with_channel(endpoint.connect_lazy());
     Ok(exporter.build()?)
+}
+
+fn with_causes(error: &tonic::transport::Error) -> String {
+    let (mut text, mut cause) = (error.to_string(), error.source());
+    while let Some(next) = cause {
+        text = format!("{text}: {next}");
+        cause = next.source();
+    }
+    text
 }
 
 /// An exporter that counts, in the runtime that it was made in.

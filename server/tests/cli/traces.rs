@@ -24,7 +24,7 @@ version: 7
 default: small
 models: [{id: small}, {id: large}]
 evidence: {threshold: 0.4}
-llm: {mode: when_unsure, ask_below: 0.8}
+llm: {mode: when_unsure, ask_below: 0.8, timeout_ms: 5000}
 rules: [{name: no-zebras, when: 'caller.labels["animal"] == "okapi"', deny: no okapis}]
 routes:
   - name: summaries
@@ -40,6 +40,7 @@ other: {examples: ["thanks, that is all", what is the weather tomorrow, "hello, 
 
 const SURE: &str = "write a python function that sorts a list of names";
 const UNSURE: &str = "my nightly job should skip the files that did not change";
+const HELLO: &str = r#"{"messages":[{"role":"ROLE_USER","content":"hello"}]}"#;
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const PARENT: &str = "00f067aa0ba902b7";
 const INTERNAL: i32 = 1;
@@ -80,6 +81,21 @@ fn route(
         let mut client = RouterServiceClient::connect(address).await.unwrap();
         client.route(call).await.map(tonic::Response::into_inner)
     })
+}
+
+/// Asks by JSON with these headers.
+fn post(server: &Server, page: &str, headers: &str, body: &str) -> String {
+    let mut stream = TcpStream::connect(server.word("http")).unwrap();
+    let length = body.len();
+    write!(
+        stream,
+        "POST {page} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n{headers}\
+         Content-Length: {length}\r\n\r\n{body}"
+    )
+    .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
 }
 
 fn sampled(flags: &str) -> String {
@@ -143,11 +159,9 @@ fn shows_calls_and_their_probes(protocol: &str) {
     let unsure = route(&server, request(UNSURE), &headers).unwrap();
     let refused = route(&server, v1::RouteRequest::default(), &headers).unwrap_err();
     assert_eq!(refused.code(), Code::InvalidArgument);
-    let late = [headers[0], headers[1], ("grpc-timeout", "1n")];
-    assert_eq!(
-        route(&server, request(SURE), &late).unwrap_err().code(),
-        Code::DeadlineExceeded
-    );
+    // tonic's client would keep the deadline itself.
+    let late = format!("traceparent: {parent}\r\ntracestate: v=1\r\ngrpc-timeout: 1n\r\n");
+    assert!(post(&server, "/v1/route", &late, HELLO).starts_with("HTTP/1.1 504"));
     let log = stopped(server).1;
     assert!(
         log.contains(&format!("spans go to {} ({protocol})", collector.address)),
@@ -266,18 +280,12 @@ fn a_call_and_its_probes_are_spans_of_the_callers_trace_over_http() {
 fn json_passes_the_callers_trace_on_and_health_is_no_call() {
     let collector = Collector::start(Does::Take);
     let (server, _policy) = sending_to(&collector, "grpc", &[]);
-    let body = r#"{"request":{"messages":[{"role":"ROLE_USER","content":"hello"}]}}"#;
-    let mut stream = TcpStream::connect(server.word("http")).unwrap();
-    write!(
-        stream,
-        "POST /v1/explain HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n\
-         traceparent: {}\r\ntracestate: a=1\r\ntracestate: b=2\r\nContent-Length: {}\r\n\r\n{body}",
-        sampled("01"),
-        body.len()
-    )
-    .unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
+    let body = format!("{{\"request\":{HELLO}}}");
+    let headers = format!(
+        "traceparent: {}\r\ntracestate: a=1\r\ntracestate: b=2\r\n",
+        sampled("01")
+    );
+    let answer = post(&server, "/v1/explain", &headers, &body);
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     runtime().block_on(async {
         let channel = Endpoint::from_shared(format!("http://{}", server.word("grpc"))).unwrap();

@@ -224,9 +224,13 @@ fn an_address_is_one_that_the_protocol_can_speak_to() {
 #[test]
 fn certificates_are_files_for_https() {
     let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("ca.pem").display().to_string();
-    let missing = format!("{file}.not");
-    fs::write(&file, "PEM").unwrap();
+    let file = folder.path().join("both.pem").display().to_string();
+    let (missing, empty) = (format!("{file}.not"), format!("{file}.empty"));
+    let rcgen::CertifiedKey { cert, signing_key } =
+        rcgen::generate_simple_self_signed(["x".to_owned()]).unwrap();
+    let both = cert.pem() + &signing_key.serialize_pem();
+    fs::write(&file, &both).unwrap();
+    fs::write(&empty, "PEM").unwrap();
     let https = ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://collector:4317");
     let told = problems(&[
         https,
@@ -234,7 +238,19 @@ fn certificates_are_files_for_https() {
         ("OTEL_EXPORTER_OTLP_CLIENT_KEY", &file),
     ]);
     assert!(
-        told[0].contains("needs its certificate") && told[1].contains("CERTIFICATE cannot be read"),
+        told[0].contains("needs its certificate")
+            && told[1].contains("CERTIFICATE names a file that cannot be read"),
+        "{told:?}"
+    );
+    let told = problems(&[
+        https,
+        ("OTEL_EXPORTER_OTLP_CERTIFICATE", &empty),
+        ("OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE", &file),
+        ("OTEL_EXPORTER_OTLP_CLIENT_KEY", &empty),
+    ]);
+    assert!(
+        told[0].contains("CLIENT_KEY names a file that holds no private key")
+            && told[1].contains("holds no certificate"),
         "{told:?}"
     );
     let told = problems(&[("OTEL_EXPORTER_OTLP_CERTIFICATE", &file)]);
@@ -250,7 +266,7 @@ fn certificates_are_files_for_https() {
     };
     assert_eq!(
         (tls.ca.as_deref(), tls.identity),
-        (Some("PEM"), Some(("PEM".into(), "PEM".into())))
+        (Some(both.as_str()), Some((both.clone(), both.clone())))
     );
 }
 

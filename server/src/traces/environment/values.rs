@@ -6,6 +6,9 @@ use std::fs;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
 use crate::traces::environment::Problems;
 
 /// A variable that is set.
@@ -101,11 +104,30 @@ impl<'a> Variables<'a> {
         self.number(found, 1..=MAX_MS).map(Duration::from_millis)
     }
 
-    /// The text of the file that the variable names.
-    pub(super) fn file(&mut self, found: &Found) -> Option<String> {
-        let text = fs::read_to_string(&found.value);
-        text.inspect_err(|error| self.problem(found, &format!("cannot be read: {error}")))
-            .ok()
+    /// The certificates in the file that the variable names. Whoever sends spans would take a file without any as it is.
+    pub(super) fn certificates(&mut self, found: &Found) -> Option<String> {
+        let some = |text: &str| {
+            let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(text.as_bytes()).collect();
+            all.is_ok_and(|all| !all.is_empty())
+        };
+        self.pem(found, "certificate", some)
+    }
+
+    /// The key in the file that the variable names.
+    pub(super) fn key(&mut self, found: &Found) -> Option<String> {
+        self.pem(found, "private key", |text| {
+            PrivateKeyDer::from_pem_slice(text.as_bytes()).is_ok()
+        })
+    }
+
+    fn pem(&mut self, found: &Found, what: &str, holds: impl Fn(&str) -> bool) -> Option<String> {
+        let wrong = match fs::read_to_string(&found.value) {
+            Ok(text) if holds(&text) => return Some(text),
+            Ok(_) => format!("names a file that holds no {what} in PEM"),
+            Err(error) => format!("names a file that cannot be read: {error}"),
+        };
+        self.problem(found, &wrong);
+        None
     }
 }
 

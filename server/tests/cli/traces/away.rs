@@ -1,10 +1,14 @@
-//! A collector that is gone, slow or not the right one, and an environment that names none: nobody waits for it, and it is told.
+//! A collector that is gone, slow or not the right one, an environment that names none, and a caller that hangs up: it is told, and
+//! nobody waits for it.
 
+use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use super::{SURE, route, sending_to, stopped, traced};
+use signalbox_api::v1::router_service_client::RouterServiceClient;
+
+use super::{SURE, UNSURE, calls, failed, outcomes, route, says, sending_to, stopped, traced};
 use crate::collector::{Collector, Does};
-use crate::support::{files, request, signalbox};
+use crate::support::{files, request, runtime, signalbox};
 
 #[test]
 fn a_collector_with_tls_is_known_by_its_certificate() {
@@ -111,5 +115,36 @@ fn what_the_environment_cannot_mean_is_refused_at_the_start() {
         ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
         ("OTEL_EXPORTER_OTLP_CERTIFICATE", &path("ca.pem")),
     ]);
-    assert!(told.contains("certificates of the collector"), "{told}");
+    assert!(
+        told.contains("OTEL_EXPORTER_OTLP_CERTIFICATE names a file that holds no certificate"),
+        "{told}"
+    );
+}
+
+#[test]
+fn a_caller_that_hangs_up_leaves_what_was_under_way() {
+    let collector = Collector::start(Does::Take);
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/v1", silent.local_addr().unwrap());
+    let model = [
+        ("SIGNALBOX__LLM__REMOTE__URL", url.as_str()),
+        ("SIGNALBOX__LLM__REMOTE__MODEL", "silent"),
+    ];
+    let (server, _policy) = sending_to(&collector, "grpc", &model);
+    runtime().block_on(async {
+        let address = format!("http://{}", server.word("grpc"));
+        let mut client = RouterServiceClient::connect(address).await.unwrap();
+        let call = client.route(request(UNSURE));
+        let patience = Duration::from_millis(300);
+        tokio::time::timeout(patience, call).await.unwrap_err();
+    });
+    let calls = calls(collector.until(4));
+    let (call, probes) = &calls[0];
+    assert_eq!(says(call, "rpc.response.status_code"), "CANCELLED");
+    assert!(!failed(call), "the caller's choice");
+    let last = &outcomes(probes)[2];
+    assert_eq!((last.0.as_str(), last.1.as_str()), ("llm", "abandoned"));
+    let took = Duration::from_nanos(probes[2].end - probes[2].start);
+    assert!(took > Duration::from_millis(200), "{took:?}");
+    stopped(server);
 }
