@@ -1,14 +1,19 @@
 //! A collector that is gone, slow or not the right one, an environment that names none, and a caller that hangs up: it is told, and
 //! nobody waits for it.
 
-use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
+use axum::Router;
+use axum::response::IntoResponse;
+use axum::routing::post;
+use http::header::CONTENT_TYPE;
 use signalbox_api::v1::router_service_client::RouterServiceClient;
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
 
 use super::{SURE, UNSURE, calls, failed, outcomes, route, says, sending_to, stopped, traced};
 use crate::collector::{Collector, Does};
-use crate::support::{files, request, runtime, signalbox};
+use crate::support::{files, request, signalbox};
 
 #[test]
 fn a_collector_with_tls_is_known_by_its_certificate() {
@@ -121,18 +126,34 @@ fn what_the_environment_cannot_mean_is_refused_at_the_start() {
     );
 }
 
+/// A language model that says something to whoever asks whether it is there, and nothing else.
+async fn model(listener: TcpListener) {
+    async fn answer(body: String) -> impl IntoResponse {
+        if !body.contains("reverses a list") {
+            std::future::pending::<()>().await;
+        }
+        let said = serde_json::json!({"choices": [{"message": {"content": "{\"route\": \"other\"}"}}]});
+        ([(CONTENT_TYPE, "application/json")], said.to_string())
+    }
+    let pages = Router::new().route("/v1/chat/completions", post(answer));
+    axum::serve(listener, pages).await.unwrap();
+}
+
 #[test]
 fn a_caller_that_hangs_up_leaves_what_was_under_way() {
     let collector = Collector::start(Does::Take);
-    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}/v1", silent.local_addr().unwrap());
-    let model = [
+    let runtime = Runtime::new().unwrap();
+    let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+    let url = format!("http://{}/v1", listener.local_addr().unwrap());
+    runtime.spawn(model(listener));
+    let named = [
         ("SIGNALBOX__LLM__REMOTE__URL", url.as_str()),
         ("SIGNALBOX__LLM__REMOTE__MODEL", "silent"),
     ];
-    let (server, _policy) = sending_to(&collector, "grpc", &model);
-    runtime().block_on(async {
-        let address = format!("http://{}", server.word("grpc"));
+    let (server, _policy) = sending_to(&collector, "grpc", &named);
+    server.until("signalbox_llm_ready 1\n");
+    let address = format!("http://{}", server.word("grpc"));
+    runtime.block_on(async {
         let mut client = RouterServiceClient::connect(address).await.unwrap();
         let call = client.route(request(UNSURE));
         let patience = Duration::from_millis(300);
