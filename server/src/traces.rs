@@ -25,6 +25,8 @@ mod call;
 mod context;
 mod environment;
 mod export;
+#[cfg(test)]
+pub(crate) mod kept;
 
 /// Where spans go. Clones are the same.
 #[derive(Clone)]

@@ -1,5 +1,6 @@
 //! The outermost layer of every call: keeps the caller's deadline, catches panics, gives the transport's own errors
-//! their place in the table, and counts and ends the call's span once on the way out. tonic's own timer, which would answer `CANCELLED`, is not there.
+//! their place in the table, counts once on the way out and ends the call's span, where there is one. tonic's own timer, which
+//! would answer `CANCELLED`, is not there.
 
 use std::panic::AssertUnwindSafe;
 use std::task::{Context, Poll};
