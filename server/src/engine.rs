@@ -103,16 +103,19 @@ impl Engine {
                 outcomes: Outcomes::Reported(&self.health),
                 ..Live::default()
             },
-            self.asking(
-                asked.deadline,
-                caching.then_some(Reuse {
-                    near: &self.near,
-                    shared: self.shared.as_ref(),
-                    tenant: &asked.query.caller.tenant,
-                    read: asked.query.read_cache,
-                }),
-                conversation.as_ref(),
-            ),
+            Asking {
+                call: asked.call.as_deref(),
+                ..self.asking(
+                    asked.deadline,
+                    caching.then_some(Reuse {
+                        near: &self.near,
+                        shared: self.shared.as_ref(),
+                        tenant: &asked.query.caller.tenant,
+                        read: asked.query.read_cache,
+                    }),
+                    conversation.as_ref(),
+                )
+            },
         )
         .await?;
         let decision = match outcome {

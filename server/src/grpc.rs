@@ -16,6 +16,7 @@ use crate::grpc::to_proto::Frame;
 use crate::grpc::violations::Violations;
 use crate::metrics;
 use crate::store::Snapshot;
+use crate::traces::Call;
 use crate::watcher::PolicySource;
 
 pub mod access;
@@ -47,11 +48,11 @@ impl Grpc {
 
     async fn decide(&self, request: Request<v1::RouteRequest>) -> Result<v1::RouteResponse, Status> {
         let start = Instant::now();
-        let deadline = deadline_of(&request);
+        let noted = Noted::of(&request);
         let request = request.into_inner();
         let base = self.accepted(&request);
         let (request_id, mut asked, snapshot) = self.read(request, base).await?;
-        asked.deadline = deadline;
+        noted.add_to(&mut asked);
         let decided = self
             .engine
             .route_by(snapshot, asked)
@@ -79,11 +80,11 @@ impl Grpc {
             before: decided.before,
             took,
         };
-        Ok(to_proto::response(
-            &decided.snapshot.policy,
-            &decided.decision,
-            frame,
-        ))
+        let response = to_proto::response(&decided.snapshot.policy, &decided.decision, frame);
+        if let Some(call) = &noted.call {
+            call.decided(&response);
+        }
+        Ok(response)
     }
 
     /// The policy that the request's tenant goes by, if it is one that the request accepts.
@@ -136,10 +137,12 @@ impl RouterService for Grpc {
         if explain::is_administrative(request.get_ref()) {
             self.access.administrative(&request)?;
         }
-        let deadline = deadline_of(&request);
-        explain::explain(self, request.into_inner(), deadline)
-            .await
-            .map(Response::new)
+        let noted = Noted::of(&request);
+        let response = explain::explain(self, request.into_inner(), &noted).await?;
+        if let (Some(call), Some(decision)) = (&noted.call, &response.decision) {
+            call.decided(decision);
+        }
+        Ok(Response::new(response))
     }
 
     async fn reload_policy(
@@ -172,8 +175,25 @@ impl RouterService for Grpc {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Deadline(pub(crate) Instant);
 
-fn deadline_of<T>(request: &Request<T>) -> Option<Instant> {
-    request.extensions().get::<Deadline>().map(|deadline| deadline.0)
+/// What the edge layer noted of a call.
+struct Noted {
+    deadline: Option<Instant>,
+    call: Option<Arc<Call>>,
+}
+
+impl Noted {
+    fn of<T>(request: &Request<T>) -> Self {
+        let extensions = request.extensions();
+        Noted {
+            deadline: extensions.get::<Deadline>().map(|deadline| deadline.0),
+            call: extensions.get::<Arc<Call>>().cloned(),
+        }
+    }
+
+    fn add_to(&self, asked: &mut Asked) {
+        asked.deadline = self.deadline;
+        asked.call = self.call.clone();
+    }
 }
 
 /// The tenant that a request is for; empty: none.

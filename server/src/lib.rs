@@ -23,4 +23,5 @@ pub mod serve;
 pub mod shared;
 pub mod store;
 pub mod suggest;
+pub mod traces;
 pub mod watcher;

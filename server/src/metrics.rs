@@ -187,6 +187,15 @@ pub fn shared_took(time: Duration) {
     }
 }
 
+/// Counts spans of traces: `exported`, `failed` or `dropped`.
+pub fn trace_spans(result: &'static str, spans: u64) {
+    if let Some(series) = SERIES.get() {
+        series
+            .trace_spans
+            .with(&[result], |counter| counter.increment(spans));
+    }
+}
+
 /// A counter counts single things here.
 trait IncrementOne {
     fn increment_one(&self);
@@ -240,6 +249,7 @@ struct Series {
     shared_reads: Family<Counter>,
     shared_writes: Family<Counter>,
     shared_read: Family<Histogram>,
+    trace_spans: Family<Counter>,
     ring_decisions: Family<Gauge>,
     start_timestamp: Family<Gauge>,
 }
@@ -298,6 +308,7 @@ impl Series {
             shared_reads: Family::new("signalbox_shared_reads_total", counter),
             shared_writes: Family::new("signalbox_shared_writes_total", counter),
             shared_read: Family::new("signalbox_shared_read_seconds", histogram),
+            trace_spans: Family::new("signalbox_trace_spans_total", counter),
             ring_decisions: Family::new("signalbox_ring_decisions", gauge),
             start_timestamp: Family::new("signalbox_start_timestamp_seconds", gauge),
         }

@@ -29,6 +29,7 @@ use crate::serve::connections::Connections;
 use crate::serve::edge::{Edge, EdgeLayer};
 use crate::serve::health::Health;
 use crate::serve::tls::Tls;
+use crate::traces::Traces;
 use crate::watcher::PolicySource;
 
 pub use incoming::Peer;
@@ -76,6 +77,8 @@ pub struct Settings {
     pub handshake: Duration,
     /// The certificates. Default: none, connections are not encrypted.
     pub tls: Option<Arc<Tls>>,
+    /// Where spans of calls go. Default: nowhere.
+    pub traces: Option<Traces>,
     /// Who may make administrative calls. Default: everybody who reaches a listener bound to loopback.
     pub admin: Admin,
 }
@@ -97,6 +100,7 @@ impl Default for Settings {
             connection_age: None,
             handshake: Duration::from_secs(10),
             tls: None,
+            traces: None,
             admin: Admin::default(),
         }
     }
@@ -269,7 +273,7 @@ impl Bound {
             .add_service(health)
             .add_service(reflection().build_v1()?)
             .add_service(reflection().build_v1alpha()?);
-        let edge = EdgeLayer::new(self.settings.max_message_bytes);
+        let edge = EdgeLayer::new(self.settings.max_message_bytes).with_traces(self.settings.traces.clone());
         Ok(edge.layer(routes.routes().prepare()))
     }
 }

@@ -29,9 +29,9 @@ use crate::serve::{self, Settings};
 use crate::store::last_good::LastGood;
 use crate::store::{Compiler, Policies, ReloadError, ReloadOptions, ReloadReport, Store};
 use crate::watcher::{PolicySource, WatchOptions, Watcher};
-use crate::{logs, shared, watcher};
+use crate::{logs, shared, traces, watcher};
 
-/// The longest wait at the end for the audit log, and for what is to be shared.
+/// The longest wait at the end for the audit log, and for what is to be shared and traced.
 const FLUSH: Duration = Duration::from_secs(2);
 
 /// Serves until a signal to stop.
@@ -56,6 +56,7 @@ async fn serve(config: Config) -> anyhow::Result<ExitCode> {
         .metrics
         .map(|address| exporter::install().map(|e| (address, e)))
         .transpose()?;
+    let traces = traces::start()?;
     let shared = shared::start(&config.shared)?;
     let llm = llm::start(&config.llm)?;
     if let Some(llm) = llm.as_ref().filter(|_| config.llm.required) {
@@ -72,7 +73,10 @@ async fn serve(config: Config) -> anyhow::Result<ExitCode> {
     });
     let (policies, first) = (engine.policies().clone(), source.clone());
     let policy = tokio::task::spawn_blocking(move || load(&policies, &first)).await??;
-    let settings = transport(&config)?;
+    let settings = Settings {
+        traces: traces.clone(),
+        ..transport(&config)?
+    };
     let follow = credentials::follow(secrets(&settings), config.reload.poll, config.reload.debounce);
     let bound = serve::bind(settings, engine.clone(), source.clone()).await?;
     let mut shown = "off".to_owned();
@@ -118,9 +122,17 @@ async fn serve(config: Config) -> anyhow::Result<ExitCode> {
     if let Some(audit) = engine.audit() {
         audit.flush(FLUSH);
     }
-    if let Some(shared) = engine.shared() {
-        shared.flush(FLUSH).await;
-    }
+    let shared = async {
+        if let Some(shared) = engine.shared() {
+            shared.flush(FLUSH).await;
+        }
+    };
+    let traced = async {
+        if let Some(traces) = &traces {
+            traces.flush(FLUSH.min(config.stop_deadline)).await;
+        }
+    };
+    tokio::join!(shared, traced);
     // Metrics and probes are answered to the end of the drain; a scraper that holds its connection does not delay the exit.
     background.abort_all();
     Ok(ExitCode::SUCCESS)
@@ -166,6 +178,7 @@ fn transport(config: &Config) -> anyhow::Result<Settings> {
         connection_age: config.limits.connection_age,
         handshake: config.limits.handshake,
         tls: config.tls.clone().map(Tls::load).transpose()?.map(Arc::new),
+        traces: None,
         admin: admin(config)?,
     })
 }

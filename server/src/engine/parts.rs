@@ -114,6 +114,7 @@ impl Engine {
             llm: self.llm(),
             deadline,
             reuse,
+            call: None,
             conversation: conversation.map(|key| (&self.sessions, key)),
         }
     }

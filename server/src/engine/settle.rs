@@ -3,6 +3,7 @@
 //! the sentence encoder and for a language model; [`settle`] has the encoder look where it is called, and takes what was stated
 //! of the rest.
 
+use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -19,12 +20,15 @@ use crate::health::Tracker;
 use crate::llm::{self, Llm, Reuse};
 use crate::metrics;
 use crate::store::{Snapshot, snapshot};
+use crate::traces::{Call, Outcome};
 
 /// One probe as it went.
 #[derive(Clone, Debug)]
 pub struct ProbeRun {
     /// What was asked.
     pub probe: Probe,
+    /// When.
+    pub start: Instant,
     /// How long the answer took.
     pub duration: Duration,
 }
@@ -92,6 +96,8 @@ pub struct Asking<'a> {
     pub reuse: Option<Reuse<'a>>,
     /// Where conversations are, and the key of the one that the request belongs to.
     pub conversation: Option<(&'a Sessions, &'a Key)>,
+    /// Where probes are told of.
+    pub call: Option<&'a Call>,
 }
 
 /// Answers probes until the ladder is done, those of the encoder and the language model by waiting for them, and the
@@ -108,6 +114,7 @@ pub async fn settle_asking(
     asking: Asking<'_>,
 ) -> Result<Settled, Overloaded> {
     let (mut run, mut admitted, mut turn) = (Run::default(), None, None);
+    run.call = asking.call;
     loop {
         let probe = match decide(&snapshot.policy, query, &run.evidence) {
             Step::Done(outcome) => return Ok(run.settled(outcome)),
@@ -123,7 +130,7 @@ pub async fn settle_asking(
                 turn = admission.turn().await;
             }
         }
-        let start = Instant::now();
+        let start = run.begin(probe);
         match probe {
             Probe::Encoder if let Some(encoder) = asking.encoder => {
                 turn.take();
@@ -215,30 +222,87 @@ fn said(live: Live<'_>) -> Answer<Arc<Judgement>> {
 }
 
 #[derive(Default)]
-struct Run {
+struct Run<'a> {
     evidence: Evidence,
     probes: Vec<ProbeRun>,
+    /// The probe that is not answered yet.
+    open: Option<(Probe, Instant)>,
+    call: Option<&'a Call>,
 }
 
-impl Run {
+impl Run<'_> {
     fn answer(&mut self, probe: Probe, snapshot: &Snapshot, conversation: &Conversation, live: Live<'_>) {
-        let start = Instant::now();
+        let start = self.begin(probe);
         answer(probe, &mut self.evidence, snapshot, conversation, live);
         self.ran(probe, start);
     }
 
+    fn begin(&mut self, probe: Probe) -> Instant {
+        let start = Instant::now();
+        self.open = Some((probe, start));
+        start
+    }
+
     fn ran(&mut self, probe: Probe, start: Instant) {
+        self.open = None;
         self.probes.push(ProbeRun {
             probe,
+            start,
             duration: start.elapsed(),
         });
     }
 
-    fn settled(self, outcome: Result<Arc<Decision>, Refused>) -> Settled {
+    fn settled(mut self, outcome: Result<Arc<Decision>, Refused>) -> Settled {
+        self.tell();
         Settled {
             outcome,
-            evidence: self.evidence,
-            probes: self.probes,
+            evidence: mem::take(&mut self.evidence),
+            probes: mem::take(&mut self.probes),
         }
+    }
+
+    /// Writes the spans of what was asked.
+    fn tell(&self) {
+        let Some(call) = self.call else { return };
+        for ProbeRun {
+            probe,
+            start,
+            duration,
+        } in &self.probes
+        {
+            let outcome = outcome(*probe, &self.evidence);
+            call.probe(probe.as_str(), *start, *start + *duration, outcome);
+        }
+        if let Some((probe, start)) = self.open {
+            call.probe(probe.as_str(), start, Instant::now(), Outcome::Abandoned);
+        }
+    }
+}
+
+/// A caller that gives up, or a panic, drops the loop where it is; what is left of it is told.
+impl Drop for Run<'_> {
+    fn drop(&mut self) {
+        self.tell();
+    }
+}
+
+fn outcome(probe: Probe, evidence: &Evidence) -> Outcome {
+    fn of<T>(answer: &Answer<T>, nothing: impl Fn(&T) -> bool) -> Outcome {
+        match answer {
+            Answer::Got(found) if nothing(found) => Outcome::Nothing,
+            Answer::Got(_) => Outcome::Answered,
+            Answer::Failed { code, .. } => Outcome::Failed(code),
+            Answer::NotAsked => Outcome::Nothing,
+        }
+    }
+    match probe {
+        Probe::ExactCache => of(&evidence.cache, Option::is_none),
+        Probe::Session => of(&evidence.session, Option::is_none),
+        Probe::Embedding => of(&evidence.embedding, |_| false),
+        Probe::Encoder => of(&evidence.encoder, |_| false),
+        Probe::Llm => of(&evidence.llm, |_| false),
+        Probe::Difficulty(_) => of(&evidence.difficulty, |_| false),
+        Probe::Signals => of(&evidence.signals, |_| false),
+        Probe::Health => of(&evidence.health, |_| false),
     }
 }

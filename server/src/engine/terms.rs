@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::conversation::Conversation;
 use crate::store::Snapshot;
+use crate::traces::Call;
 
 /// A request, checked and split into what the ladder reads and the text that only probes read.
 #[derive(Clone, Debug, Default)]
@@ -25,6 +26,8 @@ pub struct Asked {
     pub policy_checksum: String,
     /// When the caller gives up; a language model is waited for no longer.
     pub deadline: Option<Instant>,
+    /// Where probes are told of, where the call is traced.
+    pub call: Option<Arc<Call>>,
 }
 
 /// Kept of a caller's time for the decision itself and the way back: a fifth, and this much at least.

@@ -13,10 +13,10 @@ use uuid::Uuid;
 
 use crate::conversation::{Conversation, Role};
 use crate::engine::ring::Record;
-use crate::engine::{CacheStatus, EngineError, Live, Outcomes, Settled, settle_asking};
+use crate::engine::{Asking, CacheStatus, EngineError, Live, Outcomes, Settled, settle_asking};
 use crate::grpc::to_proto::{self, Frame};
 use crate::grpc::violations::Violations;
-use crate::grpc::{Grpc, admin, blocking, status, tenant_of};
+use crate::grpc::{Grpc, Noted, admin, blocking, status, tenant_of};
 use crate::store::{PUSHED, Snapshot};
 
 mod trace;
@@ -32,7 +32,7 @@ pub(super) fn is_administrative(request: &v1::ExplainRequest) -> bool {
 pub(super) async fn explain(
     grpc: &Grpc,
     request: v1::ExplainRequest,
-    deadline: Option<Instant>,
+    noted: &Noted,
 ) -> Result<v1::ExplainResponse, Status> {
     let start = Instant::now();
     let v1::ExplainRequest {
@@ -46,8 +46,8 @@ pub(super) async fn explain(
             "is not set; give a `request` or a `decision_id`",
         )),
         Some(Target::Request(asked)) => {
-            let times = (start, deadline);
-            request_now(grpc, asked, policy_yaml, include_prompt, times).await
+            let call = (start, noted);
+            request_now(grpc, asked, policy_yaml, include_prompt, call).await
         }
         Some(Target::DecisionId(id)) => earlier(grpc, &id, policy_yaml, include_prompt, start).await,
     }
@@ -59,13 +59,14 @@ async fn request_now(
     request: v1::RouteRequest,
     policy_yaml: Option<String>,
     include_prompt: bool,
-    (start, deadline): (Instant, Option<Instant>),
+    (start, noted): (Instant, &Noted),
 ) -> Result<v1::ExplainResponse, Status> {
     let base = match policy_yaml {
         Some(yaml) => Ok(Arc::new(compile(grpc, tenant_of(&request), yaml).await?)),
         None => grpc.accepted(&request),
     };
     let (request_id, mut asked, snapshot) = grpc.read(request, base).await?;
+    noted.add_to(&mut asked);
     asked.query.read_cache = false;
     let sessions = grpc.engine.sessions();
     let conversation = sessions.key(&snapshot.policy, &asked.query, &asked.conversation);
@@ -82,7 +83,10 @@ async fn request_now(
         &asked.query,
         &asked.conversation,
         live,
-        grpc.engine.asking(deadline, None, conversation.as_ref()),
+        Asking {
+            call: asked.call.as_deref(),
+            ..grpc.engine.asking(asked.deadline, None, conversation.as_ref())
+        },
     )
     .await
     .map_err(|overloaded| status::engine(overloaded.into()))?;

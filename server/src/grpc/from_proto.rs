@@ -75,6 +75,7 @@ pub(crate) fn asked(request: v1::RouteRequest, mut wrong: Violations) -> Result<
         request_id,
         Asked {
             deadline: None,
+            call: None,
             query,
             conversation,
             cache,

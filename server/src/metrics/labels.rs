@@ -154,6 +154,10 @@ pub(super) const WRITTEN: Label = Label {
     name: "result",
     values: &["written", "dropped", "failed"],
 };
+pub(super) const SENT: Label = Label {
+    name: "result",
+    values: &["exported", "failed", "dropped"],
+};
 pub(super) const SHARED: Label = Label {
     name: "what",
     values: &["session", "llm"],

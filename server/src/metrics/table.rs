@@ -3,8 +3,8 @@
 
 use super::labels::{
     ASKED, AUDITED, BOUND, CACHE, CHECKSUM, CODE, COMPARED, CONNECTION, LOADED, LOOKED, METHOD, MODEL,
-    OUTCOME, READ, RELOADED, RESULT, ROUTE, SHARED, SOURCE, STATE, STATUS, STAY, TAKEN, VERSION, WHAT, WHOSE,
-    WRITTEN,
+    OUTCOME, READ, RELOADED, RESULT, ROUTE, SENT, SHARED, SOURCE, STATE, STATUS, STAY, TAKEN, VERSION, WHAT,
+    WHOSE, WRITTEN,
 };
 
 /// One metric.
@@ -336,6 +336,13 @@ pub const METRICS: &[Metric] = &[
         kind: Kind::Histogram,
         labels: &[],
         help: "Time to the answers to these looks.",
+    },
+    Metric {
+        name: "signalbox_trace_spans_total",
+        kind: Kind::Counter,
+        labels: &[SENT],
+        help: "Spans of traces, where they are on: `exported` to the collector; `failed`, because it did not take them; `dropped`, because \
+               the queue was full.",
     },
     Metric {
         name: "signalbox_ring_decisions",

@@ -1,5 +1,6 @@
 //! The outermost layer of every call: keeps the caller's deadline, catches panics, gives the transport's own errors
-//! their place in the table, and counts once on the way out. tonic's own timer, which would answer `CANCELLED`, is not there.
+//! their place in the table, counts once on the way out and ends the call's span, where there is one. tonic's own timer, which
+//! would answer `CANCELLED`, is not there.
 
 use std::panic::AssertUnwindSafe;
 use std::task::{Context, Poll};
@@ -14,17 +15,28 @@ use tower::{Layer, Service};
 
 use crate::grpc::{Deadline, status};
 use crate::metrics;
+use crate::traces::Traces;
 
 /// Puts [`Edge`] around a service.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct EdgeLayer {
     max_message_bytes: usize,
+    traces: Option<Traces>,
 }
 
 impl EdgeLayer {
     /// `max_message_bytes` is the limit that the service keeps, to be named in the error.
     pub fn new(max_message_bytes: usize) -> Self {
-        EdgeLayer { max_message_bytes }
+        EdgeLayer {
+            max_message_bytes,
+            traces: None,
+        }
+    }
+
+    /// The same with a span for each call.
+    #[must_use]
+    pub fn with_traces(self, traces: Option<Traces>) -> Self {
+        EdgeLayer { traces, ..self }
     }
 }
 
@@ -35,6 +47,7 @@ impl<S> Layer<S> for EdgeLayer {
         Edge {
             inner,
             max_message_bytes: self.max_message_bytes,
+            traces: self.traces.clone(),
         }
     }
 }
@@ -44,6 +57,7 @@ impl<S> Layer<S> for EdgeLayer {
 pub struct Edge<S> {
     inner: S,
     max_message_bytes: usize,
+    traces: Option<Traces>,
 }
 
 impl<S, B, R> Service<Request<B>> for Edge<S>
@@ -68,6 +82,11 @@ where
         if let Some(deadline) = limit.and_then(|limit| start.checked_add(limit)) {
             request.extensions_mut().insert(Deadline(deadline));
         }
+        let traces = self.traces.as_ref().filter(|_| method != OTHER);
+        let span = traces.and_then(|traces| traces.call(method, request.headers(), start));
+        if let Some(span) = &span {
+            request.extensions_mut().insert(span.clone());
+        }
         let limit_bytes = self.max_message_bytes;
         // The handler's future starts inside, so that a panic on the way to it is caught too.
         let call = std::panic::catch_unwind(AssertUnwindSafe(|| self.inner.call(request)));
@@ -90,6 +109,9 @@ where
                 .get::<Status>()
                 .map_or(Code::Ok, Status::code);
             metrics::rpc(method, word(code), start.elapsed().as_secs_f64());
+            if let Some(span) = span {
+                span.end(code, word(code));
+            }
             Ok(response)
         }
         .boxed()
@@ -155,9 +177,12 @@ fn method(path: &str) -> &'static str {
         Some("/ReloadPolicy") => "ReloadPolicy",
         Some("/GetPolicy") => "GetPolicy",
         Some("/ReportOutcome") => "ReportOutcome",
-        _ => "other",
+        _ => OTHER,
     }
 }
+
+/// Health, reflection, and what is no call of ours.
+const OTHER: &str = "other";
 
 /// The code as the contract writes it.
 fn word(code: Code) -> &'static str {

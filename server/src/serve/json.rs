@@ -40,7 +40,12 @@ type Client = RouterServiceClient<Edge<Routes>>;
 pub(super) type Pages = MapResponse<Router, fn(Response) -> http::Response<Body>>;
 
 /// Headers of a request that are the call's as well.
-const PASSED_ON: [HeaderName; 2] = [AUTHORIZATION, HeaderName::from_static("grpc-timeout")];
+const PASSED_ON: [HeaderName; 4] = [
+    AUTHORIZATION,
+    HeaderName::from_static("grpc-timeout"),
+    HeaderName::from_static("traceparent"),
+    HeaderName::from_static("tracestate"),
+];
 
 #[derive(Clone, Debug)]
 struct Gateway {
@@ -152,8 +157,8 @@ impl Gateway {
         let mut call = tonic::Request::new(message);
         let mut passed = HeaderMap::new();
         for name in PASSED_ON {
-            if let Some(value) = head.headers.get(&name) {
-                passed.insert(name, value.clone());
+            for value in head.headers.get_all(&name) {
+                passed.append(&name, value.clone());
             }
         }
         *call.metadata_mut() = MetadataMap::from_headers(passed);

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod audit;
+mod collector;
 mod eval;
 mod last_good;
 #[cfg(feature = "mistralrs")]
@@ -12,6 +13,7 @@ mod replay;
 mod secured;
 mod shared;
 mod support;
+mod traces;
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};

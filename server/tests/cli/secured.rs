@@ -13,7 +13,7 @@ use crate::Server;
 use crate::support::{files, run, runtime, signalbox};
 
 /// A certificate that is its own authority, and its key.
-fn certificate() -> (String, String) {
+pub(crate) fn certificate() -> (String, String) {
     let key = KeyPair::generate().unwrap();
     let params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
     (params.self_signed(&key).unwrap().pem(), key.serialize_pem())

@@ -14,7 +14,8 @@ pub(crate) const BAD: &str = "schema: 1\ndefault: missing\nmodels: [{id: a}]\n";
 pub(crate) fn signalbox(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_signalbox"));
     for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("SIGNALBOX__") || name == "RUST_LOG" {
+        let text = name.to_string_lossy();
+        if text.starts_with("SIGNALBOX__") || text.starts_with("OTEL_") || name == "RUST_LOG" {
             command.env_remove(name);
         }
     }

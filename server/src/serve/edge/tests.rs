@@ -5,6 +5,7 @@ use tonic_types::StatusExt as _;
 use tower::{ServiceExt as _, service_fn};
 
 use super::*;
+use crate::traces::kept::Kept;
 
 const PATH: &str = "/signalbox.v1.RouterService/Route";
 
@@ -120,4 +121,38 @@ fn a_path_that_is_invented_makes_no_series_of_its_own() {
     assert_eq!(method(PATH), "Route");
     assert_eq!(method("/signalbox.v1.RouterService/Zebra"), "other");
     assert_eq!(method("zebra"), "other");
+}
+
+#[tokio::test]
+async fn what_the_layer_answers_itself_and_what_is_dropped_are_spans_too() {
+    let kept = Kept::default();
+    let layer = EdgeLayer::new(1000).with_traces(Some(kept.traces()));
+    let panics = layer.layer(service_fn(|_: Request<Body>| async {
+        let secret = "zebra-77";
+        assert!(secret.is_empty(), "the prompt was {secret}");
+        ok()
+    }));
+    panics.oneshot(request(None)).await.unwrap();
+    let never = || {
+        layer.layer(service_fn(|_: Request<Body>| async {
+            std::future::pending::<()>().await;
+            ok()
+        }))
+    };
+    never().oneshot(request(Some("10m"))).await.unwrap();
+    let hangs_up = never().oneshot(request(None));
+    assert!(
+        tokio::time::timeout(Duration::from_millis(10), hangs_up)
+            .await
+            .is_err()
+    );
+    let health = Request::builder().uri("/grpc.health.v1.Health/Check");
+    let other = layer.layer(service_fn(|_: Request<Body>| async { ok() }));
+    other.oneshot(health.body(Body::empty()).unwrap()).await.unwrap();
+    assert_eq!(
+        kept.all("rpc.response.status_code"),
+        ["INTERNAL", "DEADLINE_EXCEEDED", "CANCELLED"]
+    );
+    assert_eq!(kept.all("error.type"), ["INTERNAL", "DEADLINE_EXCEEDED", ""]);
+    assert!(!format!("{kept:?}").contains("zebra-77"));
 }
