@@ -34,7 +34,8 @@ class Callers:
     """Threads that call one after the other, until they are told to stop."""
 
     def __init__(self, addresses):
-        options = [("grpc.service_config", SERVICE), ("grpc.min_reconnect_backoff_ms", 50), ("grpc.initial_reconnect_backoff_ms", 50),
+        # A list of addresses has no name of its own.
+        options = [("grpc.service_config", SERVICE), ("grpc.default_authority", "localhost"), ("grpc.min_reconnect_backoff_ms", 50), ("grpc.initial_reconnect_backoff_ms", 50),
                    ("grpc.max_reconnect_backoff_ms", 200)]
         self.channel = grpc.insecure_channel(f"ipv4:{','.join(addresses)}", options)
         self.stub = router_service_pb2_grpc.RouterServiceStub(self.channel)
