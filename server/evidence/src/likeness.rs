@@ -40,7 +40,7 @@ impl std::fmt::Debug for Likeness {
 
 impl Likeness {
     /// Reads a text; `None` where nothing of it is left to compare. `secret` keys the hash of what the text says. About
-    /// 20 µs for a short prompt, and twice its embedding for a long one.
+    /// 7 µs for a short prompt, half of them its two embeddings, and twice the embedding of a long one.
     #[must_use]
     pub fn of(encoder: &Encoder, text: &str, secret: &[u8; 32]) -> Option<Self> {
         let canonical = canonical::canonical(text);

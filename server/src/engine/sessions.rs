@@ -13,6 +13,8 @@ use crate::shared::{Noted, Shared};
 #[derive(Debug)]
 pub struct Sessions {
     secret: [u8; 32],
+    /// Whether there is room for any; without it none is held through other replicas either.
+    holds: bool,
     noted: Bounded<Noted>,
     shared: Option<Shared>,
 }
@@ -34,6 +36,7 @@ impl Sessions {
     pub fn new(bounds: Bounds, secret: [u8; 32]) -> Self {
         Sessions {
             secret,
+            holds: bounds.max_entries > 0 && bounds.max_bytes > 0,
             noted: Bounded::new(bounds),
             shared: None,
         }
@@ -50,10 +53,10 @@ impl Sessions {
     }
 
     /// The key of the conversation that a request belongs to: tenant and session id, or, where the policy derives it, tenant,
-    /// first user message and system messages before it. `None` where the policy holds no conversation or the request belongs to
-    /// none.
+    /// first user message and system messages before it. `None` where the policy holds no conversation, there is room for none, or
+    /// the request belongs to none.
     pub fn key(&self, policy: &Policy, query: &Query, conversation: &Conversation) -> Option<Key> {
-        if !policy.sessions.holds(query) {
+        if !self.holds || !policy.sessions.holds(query) {
             return None;
         }
         let mut hash = blake3::Hasher::new_keyed(&self.secret);
@@ -116,5 +119,24 @@ impl Sessions {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.noted.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_room_no_conversation_has_a_key() {
+        let policy = "schema: 1\ndefault: a\nmodels: [{id: a}]\nsessions: {enabled: true}\n";
+        let policy = signalbox_decide::policy::load(policy.as_bytes()).unwrap().policy;
+        let mut query = Query::default();
+        query.caller.session_id = "s".into();
+        let key = |max_entries| {
+            let sessions = Sessions::new(Bounds { max_entries, ..USUAL }, [1; 32]);
+            sessions.key(&policy, &query, &Conversation::from_prompt("hello"))
+        };
+        assert!(key(1).is_some());
+        assert_eq!(key(0), None);
     }
 }
