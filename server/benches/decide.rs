@@ -1,4 +1,5 @@
-//! Curves of one decision: over the number of routes, over the length of the conversation, and hit beside miss.
+//! Curves of one decision: over the number of routes, over the length of the conversation, hit beside miss, and what a
+//! language model is asked.
 //!
 //! `cargo bench -p signalbox`
 
@@ -8,6 +9,8 @@ use std::sync::Arc;
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use futures_util::FutureExt as _;
 use signalbox_decide::Query;
+use signalbox_llm::prompt::{Style, render};
+use signalbox_llm::question::{self, Routes};
 use signalbox_server::conversation::{Conversation, Message, Role};
 use signalbox_server::engine::cache::{Bounds, DecisionCache};
 use signalbox_server::engine::ring::Ring;
@@ -129,5 +132,28 @@ fn by_cache(c: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, by_routes, by_length, by_cache);
+/// The language model's prompt, tokens counted by the byte.
+fn by_prompt(c: &mut Criterion) {
+    let mut group = c.benchmark_group("llm_prompt_routes");
+    let turns = [question::Turn {
+        role: question::Role::User,
+        text: PROMPT.to_owned(),
+    }];
+    let style = Style {
+        max_tokens: 100_000,
+        ..Style::default()
+    };
+    for routes in [10, 30, 100] {
+        let route = |n: usize| question::Route {
+            name: format!("route_{n}"),
+            description: format!("matters of kind {n}, and what belongs to them"),
+        };
+        let set = Routes::new((0..routes).map(route).collect()).expect("every name is another");
+        group.bench_function(BenchmarkId::from_parameter(routes), |b| {
+            b.iter(|| render(black_box(&set), black_box(&turns), &style, &|text| text.len() / 4))
+        });
+    }
+}
+
+criterion_group!(benches, by_routes, by_length, by_cache, by_prompt);
 criterion_main!(benches);

@@ -153,6 +153,7 @@ impl Collector {
             .with_state(shared.clone());
         let mut server = Server::builder().accept_http1(true);
         if let Some((certificate, key)) = identity {
+            signalbox_server::serve::tls::install_provider();
             let identity = Identity::from_pem(certificate, key);
             server = server
                 .tls_config(ServerTlsConfig::new().identity(identity))
