@@ -11,13 +11,14 @@ import http.client
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 from pathlib import Path
+
+from debian import installed
 
 # Seconds that an answer is kept and a model cools down, and for what is done meanwhile.
 KEPT, DONE = 8, 4
@@ -36,14 +37,8 @@ JUMPS = {"a day ahead": DAY, "two days back": -DAY, "to 1980": int(time.mktime((
 
 
 def library():
-    """libfaketime for programs of many threads, installed where that is possible."""
-    find = lambda: next(iter(glob.glob("/usr/lib*/*/faketime/libfaketimeMT.so.1") + glob.glob("/usr/lib*/faketime/libfaketimeMT.so.1")),  # noqa: E731
-                        None)
-    if not find() and shutil.which("apt-get") and os.geteuid() == 0:
-        environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-        for command in ("update", "install -y --no-install-recommends libfaketime"):
-            subprocess.run(["apt-get", "-qq", *command.split()], env=environment, check=False, stdout=subprocess.DEVNULL)
-    return find()
+    """libfaketime for programs of many threads."""
+    return next(iter(glob.glob("/usr/lib*/*/faketime/libfaketimeMT.so.1") + glob.glob("/usr/lib*/faketime/libfaketimeMT.so.1")), None)
 
 
 class Server:
@@ -122,7 +117,7 @@ def jumps(server):
 
 def main():
     """Jumps under load."""
-    preload = library()
+    preload = installed(library, "libfaketime")
     if not preload:
         print("WARNING: libfaketime IS NOT INSTALLED: SKIPPED the clock that is set under load", file=sys.stderr)
         return

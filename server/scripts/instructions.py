@@ -16,20 +16,13 @@ import sys
 import tempfile
 from pathlib import Path
 
+from debian import installed
+
 WRITTEN = Path(__file__).resolve().parent.parent / "benches" / "instructions.json"
 # The function of each case, and whether it is called once.
 CASES = {"exact_hit": False, "bypassed": False, "decided": False, "embedding": False, "semantic_key": False, "signals": False,
          "llm_prompt": False, "compile": True}
 MORE = 1.05
-
-
-def valgrind():
-    """Whether it is there, or could be installed."""
-    if not shutil.which("valgrind") and shutil.which("apt-get") and os.geteuid() == 0:
-        environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-        for command in ("update", "install -y --no-install-recommends valgrind"):
-            subprocess.run(["apt-get", "-qq", *command.split()], env=environment, check=False, stdout=subprocess.DEVNULL)
-    return shutil.which("valgrind")
 
 
 def count(example):
@@ -54,7 +47,7 @@ def count(example):
 
 def main():
     """Counts and compares, or writes."""
-    if not valgrind():
+    if not installed(lambda: shutil.which("valgrind"), "valgrind"):
         print("WARNING: valgrind IS NOT INSTALLED: SKIPPED the count of instructions", file=sys.stderr)
         return 0
     found = count(sys.argv[1])

@@ -24,6 +24,8 @@ import urllib.request
 from collections import Counter
 from pathlib import Path
 
+from debian import installed
+
 POLICY = """
 schema: 1
 default: small
@@ -42,14 +44,8 @@ WORKERS = 32
 
 
 def store_program():
-    """The store's program, installed where that is possible."""
-    names = ("redis-server", "valkey-server")
-    if not any(map(shutil.which, names)) and shutil.which("apt-get") and os.geteuid() == 0:
-        # With this run level nothing is started by its installation.
-        environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
-        for command in ("update", "install -y --no-install-recommends redis-server"):
-            subprocess.run(["apt-get", "-qq", *command.split()], env=environment, check=False, stdout=subprocess.DEVNULL)
-    return next(filter(None, map(shutil.which, names)), None)
+    """The store's program."""
+    return next(filter(None, map(shutil.which, ("redis-server", "valkey-server"))), None)
 
 
 def until(what, done, seconds=60):
@@ -374,7 +370,7 @@ def main():
     """Says what is wrong, if anything."""
     if len(sys.argv) != 2:
         sys.exit("usage: shared.py DIR, where the binary signalbox is")
-    program = store_program()
+    program = installed(store_program, "redis-server")
     if not program:
         print("WARNING: redis-server IS MISSING: SKIPPED the replicas that share it. Install it with: apt-get install redis-server",
               file=sys.stderr)
