@@ -17,7 +17,7 @@ SECTIONS = {
               "gets another example each second, for which the classifier is trained anew. Server and training share the processor.",
     "overload": "Documents, all decided anew, `limits.decisions` 64: the ceiling, then twice that, open loop. Hits asked for meanwhile must "
                 "all be answered.",
-    "overload_llm": "A language model of 5 ms is asked about every request and `limits.decisions` is 8: the ceiling of those in flight, then "
+    "overload_llm": "A language model of 5 ms is asked about every request and `limits.decisions` is 16: the ceiling of those in flight, then "
                     "twice that, open loop.",
     "drain": "SIGTERM to one of two servers, each with `drain_ms` of a second, while eight callers with retries ask both.",
     "llm": "A language model that answers each question after 5 ms, asked about every request that the cache does not have, 48 calls in flight.",

@@ -35,8 +35,8 @@ class Callers:
 
     def __init__(self, addresses):
         # A list of addresses has no name of its own.
-        options = [("grpc.service_config", SERVICE), ("grpc.default_authority", "localhost"), ("grpc.min_reconnect_backoff_ms", 50), ("grpc.initial_reconnect_backoff_ms", 50),
-                   ("grpc.max_reconnect_backoff_ms", 200)]
+        options = [("grpc.service_config", SERVICE), ("grpc.default_authority", "localhost"), ("grpc.min_reconnect_backoff_ms", 50),
+                   ("grpc.initial_reconnect_backoff_ms", 50), ("grpc.max_reconnect_backoff_ms", 200)]
         self.channel = grpc.insecure_channel(f"ipv4:{','.join(addresses)}", options)
         self.stub = router_service_pb2_grpc.RouterServiceStub(self.channel)
         self.lock, self.ended, self.done = threading.Lock(), Counter(), threading.Event()

@@ -27,6 +27,13 @@ class Stub:
     def __exit__(self, *_):
         proc.stop(self.process)
 
+    def measured(self, lab, *args, **options):
+        """A run, with what the model took of the generator's processors."""
+        before = proc.cpu_seconds(self.process.pid)
+        record = lab.measure(*args, **options)
+        record["busy"]["model"] = round((proc.cpu_seconds(self.process.pid) - before) / max(record["seconds"], 1e-9), 3)
+        return record
+
 
 @contextlib.contextmanager
 def model(lab):
@@ -40,10 +47,9 @@ def model(lab):
 
 def overload(lab):
     """Twice what a bound on decisions allows that wait 5 ms each, open loop: the processor has time to refuse the rest at once."""
-    # So few that the generator's processor, which the model shares, is not full: a call would wait there and not at the server.
-    bound, seconds = 8, lab.size(15, 3)
-    count = lab.size(10_000, 1_000)
-    with model(lab) as (_, settings, policy):
+    bound, seconds = 16, lab.size(15, 3)
+    count = lab.size(20_000, 2_000)
+    with model(lab) as (stub, settings, policy):
         asked = prompts.with_cache(prompts.distinct(prompts.short, "overload_llm", count), "CACHE_MODE_BYPASS")
         data = lab.file("overload_llm", asked)
         with lab.start(settings | {"limits.decisions": bound}, policy=policy) as ours:
@@ -52,10 +58,10 @@ def overload(lab):
             pairs = list(zip(pool, check.expected(client, pool)))
             client.close()
             lab.warm(ours.address, pool)
-            alone = lab.measure("overload_llm/ceiling", ours, data, pairs=pairs, hit=True, total=count, concurrency=bound)
+            alone = stub.measured(lab, "overload_llm/ceiling", ours, data, pairs=pairs, hit=True, total=count, concurrency=bound)
             rate = int(alone["rps"] * 2)
-            twice = lab.measure("overload_llm/twice the ceiling", ours, data, "overload", pairs=pairs, hit=True, total=rate * seconds,
-                                rate=rate)
+            twice = stub.measured(lab, "overload_llm/twice the ceiling", ours, data, "overload", pairs=pairs, hit=True,
+                                  total=rate * seconds, rate=rate)
     twice["goodput"] = round(twice["rps"] / alone["rps"], 3)
     return [record | {"what": what, "model_ms": MS} for record, what in ((alone, "ceiling"), (twice, "twice"))]
 
@@ -71,10 +77,8 @@ def llm(lab):
                 client.close()
                 lab.warm(ours.address, pool)
                 data = lab.file("llm", sent)
-                before = proc.cpu_seconds(stub.process.pid)
                 # Fewer calls in flight than `llm.queue` questions: none is refused.
-                record = lab.measure(f"llm/{share:.0%}", ours, data, pairs=pairs, hit=True, total=count, concurrency=48)
-                record["busy"]["model"] = round((proc.cpu_seconds(stub.process.pid) - before) / max(record["seconds"], 1e-9), 3)
+                record = stub.measured(lab, f"llm/{share:.0%}", ours, data, pairs=pairs, hit=True, total=count, concurrency=48)
                 records.append(record | {"share": share, "model_ms": MS})
             pause()
     return records
