@@ -18,7 +18,7 @@ SECTIONS = {
     "overload": "Documents, all decided anew, `limits.decisions` 64: the ceiling, then twice that, open loop. Hits asked for meanwhile must "
                 "all be answered.",
     "overload_llm": "A language model of 5 ms is asked about every request and `limits.decisions` is 16: the ceiling of those in flight, then "
-                    "twice that, open loop.",
+                    "twice that, open loop; then the same calls to the bare service, for what the generator and the machine add by themselves.",
     "drain": "SIGTERM to one of two servers, each with `drain_ms` of a second, while eight callers with retries ask both.",
     "llm": "A language model that answers each question after 5 ms, asked about every request that the cache does not have, 48 calls in flight.",
     "soak": "Distinct prompts at half of the ceiling for minutes.",

@@ -62,8 +62,11 @@ def overload(lab):
             rate = int(alone["rps"] * 2)
             twice = stub.measured(lab, "overload_llm/twice the ceiling", ours, data, "overload", pairs=pairs, hit=True,
                                   total=rate * seconds, rate=rate)
+        # What the generator and the machine take of that by themselves.
+        with server.Echo(lab.echo, lab.server_cpus) as bare:
+            control = lab.measure("overload_llm/the bare service at that rate", bare, data, "overload", total=rate * seconds, rate=rate)
     twice["goodput"] = round(twice["rps"] / alone["rps"], 3)
-    return [record | {"what": what, "model_ms": MS} for record, what in ((alone, "ceiling"), (twice, "twice"))]
+    return [record | {"what": what, "model_ms": MS} for record, what in ((alone, "ceiling"), (twice, "twice"), (control, "bare"))]
 
 
 def llm(lab):
