@@ -71,7 +71,14 @@ def said(*command):
         out = subprocess.run(command, capture_output=True, text=True)
     except FileNotFoundError:
         return ""
-    return (out.stdout.strip() or out.stderr.strip()).splitlines()[0] if out.returncode == 0 else ""
+    lines = (out.stdout.strip() or out.stderr.strip()).splitlines()
+    return lines[0] if out.returncode == 0 and lines else ""
+
+
+def revision():
+    """The commit, marked where files differ from it; results do not count, this run writes them."""
+    changed = said("git", "-C", CLONE, "status", "--porcelain", "--", ".", ":!loadtest/results")
+    return said("git", "-C", CLONE, "rev-parse", "--short", "HEAD") + ("-dirty" if changed else "")
 
 
 def machine(signalbox, ghz_path):
@@ -86,7 +93,7 @@ def machine(signalbox, ghz_path):
     return {
         "cpu": model.group(1) if model else platform.machine(), "cpus": os.cpu_count(), "memory_gib": memory,
         "kernel": platform.system() + " " + platform.release().split("-")[0], "signalbox": said(signalbox, "--version"),
-        "revision": said("git", "-C", CLONE, "describe", "--always", "--dirty"), "rustc": said("rustc", "--version"),
+        "revision": revision(), "rustc": said("rustc", "--version"),
         "ghz": version.group(1) if version else said(ghz_path, "--version"), "h2load": said("h2load", "--version"),
         "python": platform.python_version(),
     }
