@@ -18,11 +18,11 @@ def body(prompt, cache=None):
     return wire.framed(wire.encode(request | ({"cache": cache} if cache else {})))
 
 
-def drive(pid, address, data, requests, cpus=None):
+def drive(pid, address, data, requests, cpus=None, connections=8, streams=32):
     """CPU microseconds of the process for each request, and requests a second."""
     with tempfile.NamedTemporaryFile() as file:
         file.write(data), file.flush()
-        command = ["h2load", "-n", str(requests), "-c", "8", "-m", "32", "-d", file.name, "-H", "content-type: application/grpc",
+        command = ["h2load", "-n", str(requests), "-c", str(connections), "-m", str(streams), "-d", file.name, "-H", "content-type: application/grpc",
                    "-H", "te: trailers", f"http://{address}{wire.PATH}"]
         before, start = proc.cpu_seconds(pid), time.monotonic()
         out = subprocess.run(proc.pinned(cpus, command) if cpus else command, capture_output=True, text=True, check=True).stdout

@@ -21,6 +21,9 @@ SECTIONS = {
                     "twice that, open loop; then the same calls to the bare service, for what the generator and the machine add by themselves.",
     "drain": "SIGTERM to one of two servers, each with `drain_ms` of a second, while eight callers with retries ask both.",
     "llm": "A language model that answers each question after 5 ms, asked about every request that the cache does not have, 48 calls in flight.",
+    "growth": "CPU time of the server for one call by h2load as one thing grows, and the server's memory. Routes by description and models decided "
+              "anew, 300 bytes; rules, of which none applies, before an exact hit; one of so many tenants decided anew, all of equal policies, whose classifier is one; connections with 256 exact "
+              "hits in flight over all of them.",
     "soak": "Distinct prompts at half of the ceiling for minutes.",
 }
 
@@ -102,7 +105,16 @@ def soak(records):
     return runs(records[:-1], late=True) + text
 
 
-TABLES = {"floor": floor, "answers": answers, "reload": reload, "overload": overload, "overload_llm": overload, "drain": drain, "soak": soak,
+def growth(records):
+    rows = []
+    for r in records:
+        first = next(other for other in records if other["of"] == r["of"])
+        times = f"{r['cpu_us_per_call'] / first['cpu_us_per_call']:.2f}" if first["cpu_us_per_call"] else ""
+        rows.append([r["of"], f"{r['n']:,}", f"{r['cpu_us_per_call']:.1f}", times, f"{r['rss_mib']:.0f}"])
+    return table(["", "how many", "CPU µs a call", "times the fewest", "resident MiB"], rows)
+
+
+TABLES = {"floor": floor, "answers": answers, "reload": reload, "overload": overload, "overload_llm": overload, "drain": drain, "soak": soak, "growth": growth,
           "sustained": lambda records: runs(records, late=True)}
 
 
@@ -123,6 +135,12 @@ def plots(phases):
             out[phase] = ("answers a second by hit ratio", plot.chart(
                 title, "hits", "answers a second", {"answers a second": [(i, r["rps"]) for i, r in enumerate(rows)]},
                 [f"{r['share']:.0%}" for r in rows]))
+    for of in dict.fromkeys(r["of"] for r in phases.get("growth", [])):
+        rows = [r for r in phases["growth"] if r["of"] == of]
+        kind = of.split(",")[0]
+        out["growth-" + "-".join(of.replace(",", "").split())] = (f"CPU time of a call by {of}", plot.chart(
+            f"CPU time of a call: {of}", "bytes" if kind == "conversation" else kind, "µs",
+            {"µs": [(i, r["cpu_us_per_call"]) for i, r in enumerate(rows)]}, [f"{r['n']:,}" for r in rows]))
     if "reload" in phases:
         lines = {}
         for r in phases["reload"]:
@@ -167,10 +185,10 @@ def write(raw, verdicts, results):
         wrong = [text for r in records for text in r.get("answers", {}).get("wrong", [])] if phase != "answers" else []
         wrong += [text for r in records for text in r.get("failed", []) + r.get("answers", {}).get("failed", [])]
         lines += [f"* {text}" for text in wrong] + ([""] if wrong else [])
-        if phase in pictures:
-            text, svg = pictures[phase]
-            with open(os.path.join(results, phase + ".svg"), "w") as file:
-                file.write(svg)
-            lines.append(f"![{text}]({phase}.svg)\n")
+        for name, (text, svg) in pictures.items():
+            if name.split("-")[0] == phase:
+                with open(os.path.join(results, name + ".svg"), "w") as file:
+                    file.write(svg)
+                lines.append(f"![{text}]({name}.svg)\n")
     with open(os.path.join(results, "report.md"), "w") as file:
         file.write("\n".join(lines).rstrip("\n") + "\n")
