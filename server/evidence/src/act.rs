@@ -6,7 +6,7 @@
 
 use crate::background::{self, Kind};
 use crate::linear::{Difference, Linear};
-use crate::reader::{Lexed, Reader};
+use crate::reader::{Joined, Lexed, Reader};
 use crate::regression::{self, Row, softmax};
 use crate::text;
 use crate::training::TrainingSet;
@@ -52,7 +52,7 @@ pub(crate) struct Act {
 
 impl Acts {
     pub(crate) fn new(set: &TrainingSet, reader: &Reader) -> Self {
-        let features = |text: &str| reader.features(&[&reader.lex(text)]);
+        let features = |text: &str| reader.features(&reader.join(&[&reader.lex(text)]));
         let (own, framed) = policy_texts(set);
         let own: Vec<Features> = own.iter().map(|text| features(text)).collect();
         let framed: Vec<Features> = framed.iter().map(|text| features(text)).collect();
@@ -83,9 +83,9 @@ impl Acts {
     }
 
     /// What a turn does.
-    pub(crate) fn act(&self, x: &Features) -> Act {
+    pub(crate) fn act(&self, reader: &Reader, turn: &Joined) -> Act {
         let mut z = [0f32; 4];
-        self.acts.apply(x, &mut z);
+        reader.apply(&self.acts, turn, &mut z);
         z[2] += self.offset;
         softmax(&mut z[..3]);
         Act {

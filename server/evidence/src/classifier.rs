@@ -7,7 +7,7 @@ use crate::background;
 use crate::descriptions::Descriptions;
 use crate::encoder::Encoder;
 use crate::lexicon;
-use crate::reader::Reader;
+use crate::reader::{Joined, Reader};
 use crate::related::Related;
 use crate::scores;
 use crate::second::Second;
@@ -15,7 +15,7 @@ use crate::text;
 use crate::train::{self, Trained};
 use crate::training::TrainingSet;
 use crate::transformer::Transformer;
-use crate::vocabulary::{Builder, Features, Vocabulary};
+use crate::vocabulary::{Builder, Vocabulary};
 
 /// Nearness to a description at which none is as likely, per unit of the prior.
 const NONE_PRIOR: f32 = 0.27;
@@ -45,7 +45,7 @@ pub struct Classifier {
 pub(crate) struct Logits {
     /// One per route, then none.
     pub(crate) z: Vec<f32>,
-    pub(crate) x: Features,
+    pub(crate) text: Joined,
 }
 
 impl Classifier {
@@ -107,25 +107,27 @@ impl Classifier {
     }
 
     /// The logits of a text.
-    pub(crate) fn logits(&self, x: Features) -> Logits {
+    pub(crate) fn logits(&self, text: Joined) -> Logits {
         let n = self.routes;
         let z = match &self.trained {
             Some(trained) => {
                 let mut z = vec![0.0; trained.weights.width()];
-                trained.weights.apply(&x, &mut z);
+                self.reader.apply(&trained.weights, &text, &mut z);
                 z.truncate(n + 1);
-                self.descriptions.add(&x, trained.prior, &mut z[..n]);
+                self.descriptions
+                    .add_clauses(&text.dense, trained.prior, &mut z[..n]);
                 z[n] += trained.prior * NONE_PRIOR;
                 z
             }
             None => {
                 let mut z = vec![0.0; n + 1];
+                let x = self.reader.features(&text);
                 self.descriptions.add(&x, 1.0 / SOFTNESS, &mut z[..n]);
                 z[n] = FLOOR / SOFTNESS;
                 z
             }
         };
-        Logits { z, x }
+        Logits { z, text }
     }
 
     /// Holds a part of all routes' mass against the best: added to the logit of none.

@@ -126,11 +126,11 @@ impl Classifier {
             views_agree: state.agree,
         };
         let alone = !origin.conversation;
-        let x = &state.logits.x;
-        if x.grams == 0 && before.is_none() {
+        let counts = &state.logits.text.counts;
+        if counts.grams == 0 && before.is_none() {
             return Scores::nothing(self.routes());
         }
-        let unknown_share = x.unknown_share();
+        let unknown_share = counts.unknown_share();
         let mut p = state.logits.z;
         scores::temper(&mut p, origin);
         softmax(&mut p);
@@ -156,13 +156,14 @@ impl Classifier {
         let exchanges = exchanges(turns);
         let [exchange] = &exchanges[..] else { return None };
         let mut reading = self.read(exchange.user);
-        if reading.logits.x.grams == 0 {
+        if reading.logits.text.counts.grams == 0 {
             return None;
         }
         self.add_diffuse(&mut reading.logits.z);
         let text = self.view_text(exchange.user, reading.view);
-        let x = reading.end.as_ref().unwrap_or(&reading.logits.x);
-        let (mut p, unknown_share) = (second.logits(&reading.logits.z, x, &text), x.unknown_share());
+        let read = reading.end.as_ref().unwrap_or(&reading.logits.text);
+        let (x, unknown_share) = (self.reader.features(read), read.counts.unknown_share());
+        let mut p = second.logits(&reading.logits.z, &x, unknown_share, &text);
         softmax(&mut p);
         let other = p.pop()?;
         Some(Scores {
@@ -193,7 +194,7 @@ impl Classifier {
     fn next(&self, exchange: &Exchange<'_>, held: Option<usize>, last: bool) -> State {
         let n = self.routes();
         let (mut logits, mut view) = (self.logits(self.reader.whole(exchange.user)), View::Whole);
-        let act = answering(self.acts.act(&logits.x), exchange.said);
+        let act = answering(self.acts.act(&self.reader, &logits.text), exchange.said);
         if act.close > 0.5 {
             let route = libm::logf((1.0 - act.close).max(1e-6) / n as f32);
             logits.z = vec![route; n + 1];

@@ -50,7 +50,7 @@ impl Descriptions {
         let (mut clauses, mut ends) = (Vec::new(), Vec::with_capacity(routes.len()));
         let mut entries: Vec<(u32, u32, f32)> = Vec::new();
         for (number, route) in routes.iter().enumerate() {
-            let mut headline = reader.whole(&route.headline());
+            let mut headline = reader.vector(&route.headline());
             if with_examples && !route.examples.is_empty() {
                 headline = averaged(headline, &route.examples, reader);
             }
@@ -125,11 +125,16 @@ impl Descriptions {
                 out[route] += scale * headlines.weights[route] / HALF * dot(&x.dense, row);
             }
         }
+        self.add_clauses(&x.dense, scale, out);
+    }
+
+    /// The part of that which no regression has taken over: the nearness to the best clause.
+    pub(crate) fn add_clauses(&self, dense: &[f32], scale: f32, out: &mut [f32]) {
         let scale = scale * CLAUSE / HALF;
         let mut start = 0;
         for (out, &end) in out.iter_mut().zip(&self.ends) {
             let rows = self.clauses[start..end].chunks_exact(self.dims);
-            if let Some(best) = rows.map(|row| dot(&x.dense, row)).reduce(f32::max) {
+            if let Some(best) = rows.map(|row| dot(dense, row)).reduce(f32::max) {
                 *out += scale * best;
             }
             start = end;
@@ -141,7 +146,7 @@ impl Descriptions {
 fn averaged(headline: Features, examples: &[String], reader: &Reader) -> Features {
     let mut sum = headline;
     for example in examples {
-        let x = reader.whole(example);
+        let x = reader.vector(example);
         for (total, value) in sum.dense.iter_mut().zip(&x.dense) {
             *total += value;
         }

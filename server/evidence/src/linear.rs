@@ -6,6 +6,8 @@
 use crate::vocabulary::Features;
 
 const LANES: usize = 8;
+/// Classes whose sums are one vector register at the baseline.
+const QUAD: usize = 4;
 
 /// The dot product of two slices of one length.
 #[must_use]
@@ -52,7 +54,7 @@ pub(crate) struct Linear {
 impl Linear {
     /// All zeros.
     pub(crate) fn new(classes: usize, dims: usize, features: usize) -> Self {
-        let width = classes.next_multiple_of(4);
+        let width = classes.next_multiple_of(QUAD);
         Self {
             width,
             bias: vec![0.0; width],
@@ -99,36 +101,45 @@ impl Linear {
 
     /// `out += weightsᵀ x`.
     pub(crate) fn add_product(&self, x: &Features, out: &mut [f32]) {
-        let mut at = 0;
-        while at < self.width {
-            at += match self.width - at {
-                16.. => self.add_columns::<16>(x, at, out),
-                8.. => self.add_columns::<8>(x, at, out),
-                _ => self.add_columns::<4>(x, at, out),
-            };
-        }
+        let dense = self.dense.chunks_exact(self.width).zip(x.dense.iter().copied());
+        let sparse = x.sparse.iter().map(|&(id, value)| (self.row(id), value));
+        self.add_rows(dense.chain(sparse), 1.0, out);
     }
 
-    /// The product for `N` classes from `at` on, whose sums stay in registers meanwhile.
-    fn add_columns<const N: usize>(&self, x: &Features, at: usize, out: &mut [f32]) -> usize {
-        let mut sums = [0f32; N];
-        let mut add = |row: &[f32], value: f32| {
-            if let Some(row) = row.first_chunk::<N>() {
-                for (sum, weight) in sums.iter_mut().zip(row) {
-                    *sum += value * weight;
-                }
-            }
-        };
-        for (row, &value) in self.dense.chunks_exact(self.width).zip(&x.dense) {
-            add(&row[at..], value);
+    /// The bias and the product with an embedding.
+    pub(crate) fn apply_dense(&self, dense: &[f32], out: &mut [f32]) {
+        out.copy_from_slice(&self.bias);
+        let rows = self.dense.chunks_exact(self.width).zip(dense.iter().copied());
+        self.add_rows(rows, 1.0, out);
+    }
+
+    /// `out += scale * weightsᵀ x`, where `x` is given by its grams.
+    pub(crate) fn add_grams(&self, x: impl Iterator<Item = (u32, f32)> + Clone, scale: f32, out: &mut [f32]) {
+        self.add_rows(x.map(|(id, value)| (self.row(id), value)), scale, out);
+    }
+
+    fn row(&self, gram: u32) -> &[f32] {
+        &self.sparse[gram as usize * self.width..]
+    }
+
+    /// `out += scale *` the sum of rows times their values.
+    fn add_rows<'a>(
+        &self,
+        rows: impl Iterator<Item = (&'a [f32], f32)> + Clone,
+        scale: f32,
+        out: &mut [f32],
+    ) {
+        let mut at = 0;
+        while at < self.width {
+            let rows = rows.clone().map(|(row, value)| (&row[at..], value));
+            let out = &mut out[at..];
+            at += match self.width - at {
+                16.. => add_columns::<4>(rows, scale, out),
+                12.. => add_columns::<3>(rows, scale, out),
+                8.. => add_columns::<2>(rows, scale, out),
+                _ => add_columns::<1>(rows, scale, out),
+            };
         }
-        for &(id, value) in &x.sparse {
-            add(&self.sparse[id as usize * self.width + at..], value);
-        }
-        for (out, sum) in out[at..].iter_mut().zip(sums) {
-            *out += sum;
-        }
-        N
     }
 
     /// Adds to the weight of one gram for one class.
@@ -142,6 +153,26 @@ impl Linear {
             self.dense[d * self.width + class] += scale * value;
         }
     }
+}
+
+/// The sum over the first `N` times four columns, which stays in registers meanwhile; how many these are.
+fn add_columns<'a, const N: usize>(
+    rows: impl Iterator<Item = (&'a [f32], f32)>,
+    scale: f32,
+    out: &mut [f32],
+) -> usize {
+    let mut sums = [[0f32; QUAD]; N];
+    rows.for_each(|(row, value)| {
+        if let Some(row) = row.as_chunks::<QUAD>().0.first_chunk::<N>() {
+            for (sums, weights) in sums.iter_mut().zip(row) {
+                for (sum, weight) in sums.iter_mut().zip(weights) {
+                    *sum += value * weight;
+                }
+            }
+        }
+    });
+    add_scaled(out, sums.as_flattened(), scale);
+    QUAD * N
 }
 
 /// What tells one of two classes from the other: the difference of their weights.

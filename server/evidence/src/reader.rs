@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::encoder::Encoder;
 use crate::lexicon::{self, Touched};
-use crate::linear::{Difference, add_scaled, dot};
+use crate::linear::{Difference, Linear, add_scaled, dot};
 use crate::text;
 use crate::vocabulary::{Counts, Features, HALF, Vocabulary};
 
@@ -26,6 +26,14 @@ pub(crate) struct Lexed {
     counts: Counts,
     embedding: Vec<f32>,
     touched: Touched,
+}
+
+/// Neighbouring texts as one: all that their vector is made of.
+#[derive(Debug)]
+pub(crate) struct Joined {
+    /// The embedding, scaled.
+    pub(crate) dense: Vec<f32>,
+    pub(crate) counts: Counts,
 }
 
 impl Reader {
@@ -57,33 +65,47 @@ impl Reader {
         side.bias + dense + self.vocabulary.project(&lexed.counts, &side.sparse)
     }
 
-    /// The vector of neighbouring texts, with the English words of the concepts that they touch.
-    pub(crate) fn features(&self, parts: &[&Lexed]) -> Features {
+    /// Neighbouring texts as one, with the English words of the concepts that they touch.
+    pub(crate) fn join(&self, parts: &[&Lexed]) -> Joined {
         let added = lexicon::added(parts.iter().map(|part| &part.touched));
-        if added.is_empty() {
-            return self.vector(parts);
-        }
         let added = added.into_iter().map(|number| &self.concepts[number]);
         let parts: Vec<&Lexed> = parts.iter().copied().chain(added).collect();
-        self.vector(&parts)
+        let mut dense = vec![0.0; self.encoder.dims()];
+        for part in &parts {
+            add_scaled(&mut dense, &part.embedding, part.counts.tokens as f32);
+        }
+        let length = dot(&dense, &dense).sqrt().max(1e-9);
+        for value in &mut dense {
+            *value *= HALF / length;
+        }
+        let counts: Vec<&Counts> = parts.iter().map(|part| &part.counts).collect();
+        Joined {
+            dense,
+            counts: self.vocabulary.join(&counts),
+        }
+    }
+
+    /// Any text as one: both ends of a long one.
+    pub(crate) fn whole(&self, text: &str) -> Joined {
+        self.join(&[&self.lex(&text::whole(text))])
+    }
+
+    /// The vector of what was joined.
+    pub(crate) fn features(&self, joined: &Joined) -> Features {
+        Features {
+            dense: joined.dense.clone(),
+            sparse: self.vocabulary.weigh(&joined.counts),
+        }
     }
 
     /// The vector of any text: both ends of a long one.
-    pub(crate) fn whole(&self, text: &str) -> Features {
-        self.features(&[&self.lex(&text::whole(text))])
+    pub(crate) fn vector(&self, text: &str) -> Features {
+        self.features(&self.whole(text))
     }
 
-    fn vector(&self, parts: &[&Lexed]) -> Features {
-        let counts: Vec<&Counts> = parts.iter().map(|part| &part.counts).collect();
-        let mut features = self.vocabulary.weigh(&counts);
-        features.dense = vec![0.0; self.encoder.dims()];
-        for part in parts {
-            add_scaled(&mut features.dense, &part.embedding, part.counts.tokens as f32);
-        }
-        let length = dot(&features.dense, &features.dense).sqrt().max(1e-9);
-        for value in &mut features.dense {
-            *value *= HALF / length;
-        }
-        features
+    /// `out = bias + weightsᵀ x`, without making the vector.
+    pub(crate) fn apply(&self, weights: &Linear, joined: &Joined, out: &mut [f32]) {
+        weights.apply_dense(&joined.dense, out);
+        self.vocabulary.add_product(&joined.counts, weights, out);
     }
 }

@@ -30,7 +30,7 @@ impl Related {
         }
         let headlines: Vec<Features> = routes
             .iter()
-            .map(|route| reader.whole(&route.headline()))
+            .map(|route| reader.vector(&route.headline()))
             .collect();
         let mut table = vec![0f32; n * n];
         let mut spread = vec![0f32; reader.vocabulary.len()];

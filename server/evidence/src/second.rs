@@ -100,9 +100,9 @@ impl Second {
         }
     }
 
-    /// Logits of the routes and of none, tempered: from the first tier's, and the vector and the text of the view that
-    /// decided there.
-    pub(crate) fn logits(&self, first: &[f32], x: &Features, text: &str) -> Vec<f32> {
+    /// Logits of the routes and of none, tempered: from the first tier's, and of the view that decided there the vector, the
+    /// share of unknown grams and the text.
+    pub(crate) fn logits(&self, first: &[f32], x: &Features, unknown: f32, text: &str) -> Vec<f32> {
         let vector = self.encoder.embed(text);
         let n = self.ends.len();
         let (mut z, temperature) = match &self.trained {
@@ -111,7 +111,7 @@ impl Second {
                 let none = first[n];
                 let mut z: Vec<f32> = first.iter().map(|z| FIRST * (z - none)).collect();
                 let routes = n.clamp(ROUTES.0, ROUTES.1) as f32;
-                z[n] += NONE + NONE_BY_ROUTES * libm::logf(routes) + NONE_UNKNOWN * x.unknown_share();
+                z[n] += NONE + NONE_BY_ROUTES * libm::logf(routes) + NONE_UNKNOWN * unknown;
                 (z, DESCRIBED_TEMPERATURE)
             }
         };
@@ -170,6 +170,5 @@ fn together(vector: &[f32], x: &Features) -> Features {
     Features {
         dense: front.chain(x.dense.iter().map(|value| TABLE * value)).collect(),
         sparse: x.sparse.iter().map(|&(id, value)| (id, GRAMS * value)).collect(),
-        ..*x
     }
 }

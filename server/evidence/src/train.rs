@@ -113,7 +113,7 @@ pub(crate) fn train(set: &TrainingSet, reader: &Reader) -> Option<Trained> {
 
 /// All of them: routes in order, then what belongs to none.
 pub(crate) fn texts(set: &TrainingSet, negatives: bool, reader: &Reader) -> Vec<Text> {
-    let features = |text: &str| reader.whole(text);
+    let features = |text: &str| reader.vector(text);
     let mut out: Vec<Text> = Vec::new();
     for (class, route) in set.routes.iter().enumerate() {
         let own = [route.headline(), route.title()]

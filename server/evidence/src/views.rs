@@ -4,11 +4,10 @@
 //! speaks most clearly for a route decides.
 
 use crate::classifier::{Classifier, Logits};
-use crate::reader::Lexed;
+use crate::reader::{Joined, Lexed};
 use crate::regression::softmax;
 use crate::scores::View;
 use crate::text;
-use crate::vocabulary::Features;
 
 /// Sentences from either end that are checked for instructions about the answer.
 const CHECKED: usize = 4;
@@ -17,20 +16,18 @@ const SENTENCE: usize = 200;
 /// What must be left of a prompt, in bytes, for its instructions to be dropped.
 const LEFT: usize = 8;
 
+/// The margin from which on the whole decides without a look at the ends, which could not be much clearer. With descriptions
+/// alone it is rare, and whether the views agree says how far to believe them.
+const CLEAR: f32 = 0.9;
+
 /// What a prompt says, and which part of it.
 pub(crate) struct Reading {
     pub(crate) logits: Logits,
     pub(crate) view: View,
-    /// The vector of that end; none where the whole decided, whose vector is with the logits.
-    pub(crate) end: Option<Features>,
+    /// What is in that end; none where the whole decided, which is with the logits.
+    pub(crate) end: Option<Joined>,
     /// Whether all views favoured the same route; none if there was one view.
     pub(crate) agree: Option<bool>,
-}
-
-/// The vectors of a prompt's views; without head and tail where they would say the same as the whole.
-struct Views {
-    whole: Features,
-    ends: Option<[Features; 2]>,
 }
 
 impl Classifier {
@@ -38,16 +35,15 @@ impl Classifier {
     pub(crate) fn read(&self, prompt: &str) -> Reading {
         let prompt = text::bounded(prompt);
         let sentences = text::sentences(&prompt);
-        let views = if text::longer_than(&prompt, 2 * text::HALF) {
+        if text::longer_than(&prompt, 2 * text::HALF) {
             self.long(&prompt, sentences)
         } else {
             self.short(&prompt, &sentences)
-        };
-        self.clearest(views)
+        }
     }
 
     /// Up to 400 characters: each sentence is looked at once, and all views are made of them.
-    fn short(&self, prompt: &str, sentences: &[&str]) -> Views {
+    fn short(&self, prompt: &str, sentences: &[&str]) -> Reading {
         if let [_] = sentences
             && text::longer_than(prompt, text::VIEW)
         {
@@ -62,18 +58,16 @@ impl Classifier {
             (at < CHECKED || at >= end) && self.acts.is_meta(&self.reader, &lexed[at])
         });
         let parts: Vec<&Lexed> = kept.iter().map(|&at| &lexed[at]).collect();
-        let words = || kept.iter().map(|&at| sentences[at]);
-        let (head, tail) = (text::enough(words()), text::enough(words().rev()));
-        Views {
-            whole: self.reader.features(&parts),
-            ends: (kept.len() > 1).then(|| {
-                [&parts[..head], &parts[parts.len() - tail..]].map(|parts| self.reader.features(parts))
-            }),
-        }
+        self.clearest(self.reader.join(&parts), || {
+            let words = || kept.iter().map(|&at| sentences[at]);
+            let (head, tail) = (text::enough(words()), text::enough(words().rev()));
+            let ends = [&parts[..head], &parts[parts.len() - tail..]];
+            (parts.len() > 1).then(|| ends.map(|parts| self.reader.join(parts)))
+        })
     }
 
     /// More than that: views are cut from the text, and only sentences at either end are checked for instructions.
-    fn long(&self, prompt: &str, sentences: Vec<&str>) -> Views {
+    fn long(&self, prompt: &str, sentences: Vec<&str>) -> Reading {
         let kept = self.content(&sentences);
         if kept.len() == sentences.len() {
             return self.cut(prompt, &sentences);
@@ -104,12 +98,11 @@ impl Classifier {
         }
     }
 
-    fn cut(&self, prompt: &str, sentences: &[&str]) -> Views {
-        let end = |text: String| self.reader.features(&[&self.reader.lex(&text)]);
-        Views {
-            whole: self.reader.whole(prompt),
-            ends: (!sentences.is_empty()).then(|| [end(text::head(sentences)), end(text::tail(sentences))]),
-        }
+    fn cut(&self, prompt: &str, sentences: &[&str]) -> Reading {
+        let end = |text: String| self.reader.join(&[&self.reader.lex(&text)]);
+        self.clearest(self.reader.whole(prompt), || {
+            (!sentences.is_empty()).then(|| [end(text::head(sentences)), end(text::tail(sentences))])
+        })
     }
 
     /// Which sentences are left when those about the answer are dropped: all, if nothing else would be left.
@@ -124,26 +117,29 @@ impl Classifier {
     }
 
     /// Scores the views; the one that speaks most clearly for a route decides.
-    fn clearest(&self, views: Views) -> Reading {
+    fn clearest(&self, whole: Joined, ends: impl FnOnce() -> Option<[Joined; 2]>) -> Reading {
         let mut reading = Reading {
-            logits: self.logits(views.whole),
+            logits: self.logits(whole),
             view: View::Whole,
             end: None,
             agree: None,
         };
-        let Some([head, tail]) = views.ends else {
+        let (whole, mut clearest) = (leading(&reading.logits.z), margin(&reading.logits.z));
+        if self.is_trained() && clearest >= CLEAR {
+            return reading;
+        }
+        let Some([head, tail]) = ends() else {
             return reading;
         };
-        let whole = leading(&reading.logits.z);
-        let (mut clearest, mut agree) = (margin(&reading.logits.z), true);
-        for (view, x) in [(View::Head, head), (View::Tail, tail)] {
-            let logits = self.logits(x);
+        let mut agree = true;
+        for (view, text) in [(View::Head, head), (View::Tail, tail)] {
+            let logits = self.logits(text);
             let margin = margin(&logits.z);
             agree &= leading(&logits.z) == whole;
             if margin > clearest {
                 clearest = margin;
                 reading.logits.z = logits.z;
-                reading.end = Some(logits.x);
+                reading.end = Some(logits.text);
                 reading.view = view;
             }
         }

@@ -4,10 +4,13 @@
 //! before it is scaled: the sentence embedding (0.5), words and word pairs (0.5), characters (0.7071); so a dot
 //! product of two vectors is a kernel of weights 1/4, 1/4, 1/2.
 
-use std::cell::RefCell;
-
 use crate::grams::{self, Ends};
+use crate::linear::Linear;
 use crate::table::Table;
+
+mod tally;
+
+pub(crate) use tally::Counts;
 
 /// Scale of the embedding block and of the word block.
 pub(crate) const HALF: f32 = 0.5;
@@ -42,7 +45,9 @@ struct Tokens {
 
 #[derive(Debug, Clone, Copy)]
 struct Known {
+    /// Where its words and pairs of words start, and behind them its characters.
     start: u32,
+    characters: u32,
     end: u32,
     ends: Ends,
 }
@@ -54,8 +59,10 @@ impl Tokens {
             .map(|id| self.known[id as usize])
     }
 
-    fn grams(&self, known: Known) -> &[u32] {
-        &self.grams[known.start as usize..known.end as usize]
+    /// Its words and pairs of words, and its characters.
+    fn grams(&self, known: Known) -> (&[u32], &[u32]) {
+        let grams = &self.grams[known.start as usize..known.end as usize];
+        grams.split_at((known.characters - known.start) as usize)
     }
 }
 
@@ -96,12 +103,18 @@ impl Builder {
         let (id, new) = self.tokens.table.insert(grams::token(token));
         if new {
             let start = self.tokens.grams.len() as u32;
+            let mut characters = start;
             let ends = grams::within(token, |hash, is_word| {
                 let gram = number(&mut self.table, &mut self.grams, hash, is_word);
                 self.tokens.grams.push(gram);
+                characters += u32::from(is_word);
             });
-            let end = self.tokens.grams.len() as u32;
-            self.tokens.known.push(Known { start, end, ends });
+            self.tokens.known.push(Known {
+                start,
+                characters,
+                end: self.tokens.grams.len() as u32,
+                ends,
+            });
         }
         self.tokens.known[id as usize]
     }
@@ -166,19 +179,8 @@ fn number(table: &mut Table, grams: &mut Vec<Seen>, hash: u64, is_word: bool) ->
 pub(crate) struct Features {
     /// The embedding, scaled.
     pub(crate) dense: Vec<f32>,
-    /// Known grams in the order in which the text first has them, scaled.
+    /// Known grams, scaled: words and pairs of words, then characters, each in the order in which the text first has them.
     pub(crate) sparse: Vec<(u32, f32)>,
-    /// Grams of the text, and how many of them the policy does not know.
-    pub(crate) grams: u32,
-    /// See `grams`.
-    pub(crate) unknown: u32,
-}
-
-impl Features {
-    /// The share of the text's grams that the policy does not know.
-    pub(crate) fn unknown_share(&self) -> f32 {
-        self.unknown as f32 / self.grams.max(1) as f32
-    }
 }
 
 /// The grams of a compiled policy.
@@ -194,48 +196,6 @@ pub(crate) struct Vocabulary {
     log_counts: Vec<f32>,
 }
 
-/// What a text has of the grams of a policy.
-#[derive(Debug, Default)]
-pub(crate) struct Counts {
-    /// Known grams in the order in which the text first has them, and how often.
-    known: Vec<(u32, u16)>,
-    /// All grams, known and unknown ones, each as often as it occurs.
-    grams: u32,
-    unknown: u32,
-    /// White-space separated words.
-    pub(crate) tokens: u32,
-    ends: Ends,
-}
-
-/// Counts into a table of all grams, which is all zero between uses and is kept, so that a request allocates none.
-struct Tally<'a> {
-    scratch: &'a mut [u16],
-    counts: &'a mut Counts,
-}
-
-thread_local! {
-    static SCRATCH: RefCell<Vec<u16>> = const { RefCell::new(Vec::new()) };
-}
-
-impl Tally<'_> {
-    fn seen(&mut self, gram: Option<u32>) {
-        self.counts.grams += 1;
-        match gram {
-            Some(id) => self.known(id, 1),
-            None => self.counts.unknown += 1,
-        }
-    }
-
-    #[inline]
-    fn known(&mut self, id: u32, times: u16) {
-        let seen = &mut self.scratch[id as usize];
-        if *seen == 0 {
-            self.counts.known.push((id, 0));
-        }
-        *seen = seen.saturating_add(times);
-    }
-}
-
 impl Vocabulary {
     /// The number of known grams.
     pub(crate) fn len(&self) -> usize {
@@ -244,130 +204,107 @@ impl Vocabulary {
 
     /// Counts the grams of a text that is already lower-cased.
     pub(crate) fn count(&self, text: &str) -> Counts {
-        let mut counts = Counts::default();
-        // Most texts have about two different known grams a byte.
-        counts.known.reserve(2 * text.len());
-        self.tallied(&mut counts, |tally| {
+        Counts::of_bytes(text.len()).tally(self.len(), |tally| {
             let (mut first, mut before) = (None, None);
             for token in text.split_whitespace() {
                 tally.counts.tokens += 1;
                 let ends = match self.tokens.get(token) {
                     Some(known) => {
-                        let grams = self.tokens.grams(known);
-                        tally.counts.grams += grams.len() as u32;
-                        for &gram in grams {
-                            tally.known(gram, 1);
-                        }
+                        let (words, characters) = self.tokens.grams(known);
+                        tally.counts.grams += known.end - known.start;
+                        tally.words(words.iter().map(|&gram| (gram, 1)));
+                        tally.characters(characters.iter().map(|&gram| (gram, 1)));
                         known.ends
                     }
-                    None => grams::within(token, |hash, _| tally.seen(self.table.get(hash))),
+                    None => grams::within(token, |hash, is_word| tally.seen(self.table.get(hash), is_word)),
                 };
                 if let Some((one, last)) = ends {
                     if let Some(before) = before {
-                        tally.seen(self.table.get(grams::pair(before, one)));
+                        tally.seen(self.table.get(grams::pair(before, one)), true);
                     }
                     first = first.or(Some(one));
                     before = Some(last);
                 }
             }
             tally.counts.ends = first.zip(before);
-        });
-        counts
+        })
     }
 
-    /// The gram blocks of the vector of neighbouring texts.
-    pub(crate) fn weigh(&self, parts: &[&Counts]) -> Features {
-        let mut joined = Counts::default();
-        let counts = match parts {
-            [one] => *one,
-            parts => {
-                self.join(parts, &mut joined);
-                &joined
-            }
+    /// What neighbouring texts have together.
+    pub(crate) fn join(&self, parts: &[&Counts]) -> Counts {
+        let [first, further @ ..] = parts else {
+            return Counts::default();
         };
-        let weighed = |&(id, seen): &(u32, u16)| (id, self.value(id, seen));
-        let mut features = Features {
-            dense: Vec::new(),
-            sparse: counts.known.iter().map(weighed).collect(),
-            grams: counts.grams,
-            unknown: counts.unknown,
-        };
-        self.rescale(&mut features.sparse);
-        features
-    }
-
-    /// What the gram blocks of a text's vector add up to under `weights`, without making the vector.
-    pub(crate) fn project(&self, counts: &Counts, weights: &[f32]) -> f32 {
-        let (mut words, mut characters) = ([0f32; 2], [0f32; 2]);
-        for &(id, seen) in &counts.known {
-            let value = self.value(id, seen);
-            let block = if self.is_word(id) {
-                &mut words
-            } else {
-                &mut characters
-            };
-            block[0] += value * value;
-            block[1] += value * weights[id as usize];
+        if further.is_empty() {
+            return (*first).clone();
         }
-        let part = |[squares, sum]: [f32; 2], length: f32| length * sum / squares.sqrt().max(1e-9);
-        part(words, HALF) + part(characters, ROOT_HALF)
-    }
-
-    fn join(&self, parts: &[&Counts], joined: &mut Counts) {
-        joined
-            .known
-            .reserve(parts.iter().map(|part| part.known.len()).sum());
-        self.tallied(joined, |tally| {
-            let mut before = None;
-            for part in parts {
-                for &(id, seen) in &part.known {
-                    tally.known(id, seen);
-                }
-                tally.counts.grams += part.grams;
-                tally.counts.unknown += part.unknown;
+        Counts::of_parts(parts).tally(self.len(), |tally| {
+            tally.first(first);
+            let mut before = first.ends.map(|(_, last)| last);
+            for part in further {
+                tally.further(part);
                 if let Some((first, last)) = part.ends {
                     if let Some(before) = before {
-                        tally.seen(self.table.get(grams::pair(before, first)));
+                        tally.seen(self.table.get(grams::pair(before, first)), true);
                     }
                     before = Some(last);
                 }
             }
-        });
+        })
     }
 
-    /// Has `work` tally grams, and leaves their counts in the order in which they were first seen.
-    fn tallied(&self, counts: &mut Counts, work: impl FnOnce(&mut Tally<'_>)) {
-        SCRATCH.with_borrow_mut(|scratch| {
-            if scratch.len() < self.len() {
-                scratch.resize(self.len(), 0);
-            }
-            work(&mut Tally { scratch, counts });
-            for (id, seen) in &mut counts.known {
-                *seen = std::mem::take(&mut scratch[*id as usize]);
-            }
-        });
-    }
-
-    /// Gives the word block and the character block their lengths.
-    pub(crate) fn rescale(&self, sparse: &mut [(u32, f32)]) {
-        // Four sums each, so that one addition does not wait for the one before.
-        let (mut words, mut characters) = ([0f32; 4], [0f32; 4]);
-        for chunk in sparse.chunks(4) {
-            for (lane, &(id, value)) in chunk.iter().enumerate() {
-                let square = value * value;
-                let (word, other) = if self.is_word(id) {
-                    (square, 0.0)
-                } else {
-                    (0.0, square)
-                };
-                words[lane] += word;
-                characters[lane] += other;
-            }
+    /// The gram blocks of a text's vector.
+    pub(crate) fn weigh(&self, counts: &Counts) -> Vec<(u32, f32)> {
+        let mut sparse = Vec::with_capacity(counts.words.len() + counts.characters.len());
+        for (block, scale) in self.blocks(counts) {
+            sparse.extend(self.values(block).map(|(id, value)| (id, scale * value)));
         }
-        let total = |[a, b, c, d]: [f32; 4]| ((a + c) + (b + d)).sqrt().max(1e-9);
-        let (words, characters) = (HALF / total(words), ROOT_HALF / total(characters));
-        for (id, value) in sparse.iter_mut() {
-            *value *= if self.is_word(*id) { words } else { characters };
+        sparse
+    }
+
+    /// Adds the product of a text's gram blocks with weights, without making the vector.
+    pub(crate) fn add_product(&self, counts: &Counts, weights: &Linear, out: &mut [f32]) {
+        for (block, scale) in self.blocks(counts) {
+            weights.add_grams(self.values(block), scale, out);
+        }
+    }
+
+    /// The same with one weight a gram.
+    pub(crate) fn project(&self, counts: &Counts, weights: &[f32]) -> f32 {
+        let projected = |(block, scale): (&[(u32, u16)], f32)| {
+            let mut sums = Lanes::default();
+            sums.add(block, |id, seen| self.value(id, seen) * weights[id as usize]);
+            scale * sums.total()
+        };
+        let [words, characters] = self.blocks(counts);
+        projected(words) + projected(characters)
+    }
+
+    /// Words and characters, each with what gives its values their length.
+    fn blocks<'a>(&self, counts: &'a Counts) -> [(&'a [(u32, u16)], f32); 2] {
+        [(&counts.words[..], HALF), (&counts.characters[..], ROOT_HALF)].map(|(block, length)| {
+            let mut squares = Lanes::default();
+            squares.add(block, |id, seen| {
+                let value = self.value(id, seen);
+                value * value
+            });
+            (block, length / squares.total().sqrt().max(1e-9))
+        })
+    }
+
+    fn values(&self, block: &[(u32, u16)]) -> impl Iterator<Item = (u32, f32)> + Clone {
+        block.iter().map(|&(id, seen)| (id, self.value(id, seen)))
+    }
+
+    /// Gives the word block and the character block of grams in order of their numbers their lengths.
+    pub(crate) fn rescale(&self, sparse: &mut [(u32, f32)]) {
+        let words = sparse.partition_point(|&(id, _)| self.is_word(id));
+        let (words, characters) = sparse.split_at_mut(words);
+        for (block, length) in [(words, HALF), (characters, ROOT_HALF)] {
+            let mut squares = Lanes::default();
+            squares.add(block, |_, value| value * value);
+            let scale = length / squares.total().sqrt().max(1e-9);
+            block.iter_mut().for_each(|(_, value)| *value *= scale);
         }
     }
 
@@ -380,11 +317,35 @@ impl Vocabulary {
     #[inline]
     fn value(&self, id: u32, seen: u16) -> f32 {
         let rarity = self.rarity[id as usize];
-        match self.log_counts.get(usize::from(seen)) {
-            _ if seen == 1 => rarity,
-            Some(&log_count) => log_count * rarity,
-            None => (1.0 + libm::logf(f32::from(seen))) * rarity,
+        if seen == 1 {
+            return rarity;
         }
+        let log_count = self.log_counts.get(usize::from(seen)).copied();
+        log_count.unwrap_or_else(|| 1.0 + libm::logf(f32::from(seen))) * rarity
+    }
+}
+
+/// Four sums, so that one addition does not wait for the one before.
+#[derive(Default)]
+struct Lanes([f32; 4]);
+
+impl Lanes {
+    #[inline]
+    fn add<T: Copy>(&mut self, block: &[(u32, T)], value: impl Fn(u32, T) -> f32) {
+        let (fours, rest) = block.as_chunks::<4>();
+        for four in fours {
+            for (sum, &(id, of)) in self.0.iter_mut().zip(four) {
+                *sum += value(id, of);
+            }
+        }
+        for (sum, &(id, of)) in self.0.iter_mut().zip(rest) {
+            *sum += value(id, of);
+        }
+    }
+
+    fn total(&self) -> f32 {
+        let [a, b, c, d] = self.0;
+        (a + c) + (b + d)
     }
 }
 

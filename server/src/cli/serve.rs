@@ -197,7 +197,9 @@ fn admin(config: &Config) -> anyhow::Result<Admin> {
     let mut tokens = None;
     if tokens_file.is_some() || variable.is_some() {
         tokens = Some(Arc::new(Tokens::load(tokens_file.clone(), variable.as_deref())?));
-        if config.tls.is_none() && !config.listen.ip().is_loopback() {
+        let listeners = [Some(config.listen), config.http];
+        let outside = listeners.iter().flatten().any(|address| !address.ip().is_loopback());
+        if config.tls.is_none() && outside {
             tracing::warn!("tokens travel unencrypted without `tls.cert`");
         }
     }
