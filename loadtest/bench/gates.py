@@ -64,7 +64,7 @@ def figures(raw):
                 out["overload_llm.refusal_p99"] = record["refused_ms"]["p99"] / record["model_ms"]
     for record in phases.get("hits", []):
         out["hits.off_by"] = max(out.get("hits.off_by", 0), abs(record["hit_ratio"] - record["share"]))
-    for record in phases.get("llm", []):
+    for record in phases.get("llm", []) + phases.get("llm_local", []):
         out["llm.without_its_answer"] = out.get("llm.without_its_answer", 0) + sum(record["degraded"].values()) / record["calls"]
     for record in phases.get("drain", []):
         out["drain.failed"] = record["errors"]

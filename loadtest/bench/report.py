@@ -21,6 +21,8 @@ SECTIONS = {
                     "twice that, open loop; then the same calls to the bare service, for what the generator and the machine add by themselves.",
     "drain": "SIGTERM to one of two servers, each with `drain_ms` of a second, while eight callers with retries ask both.",
     "llm": "A language model that answers each question after 5 ms, asked about every request that the cache does not have, 48 calls in flight.",
+    "llm_local": "A model in the server's process, tiny and random (two layers of 64, bytes as tokens, so that a prompt has some 2,000), asked about "
+                 "every request that the cache does not have, on the processor that serves. The answers that are checked are hits meanwhile.",
     "growth": "CPU time of the server for one call by h2load as one thing grows, and the server's memory. Routes by description and models decided "
               "anew, 300 bytes; rules, of which none applies, before an exact hit; one of so many tenants decided anew, all of equal policies, whose classifier is one; connections with 256 exact "
               "hits in flight over all of them.",

@@ -4,6 +4,6 @@ from . import answers, disturbed, floor, growth, llm, steady
 PHASES = [
     ("answers", answers.answers), ("floor", floor.floor), ("ceiling", steady.ceiling), ("sustained", steady.sustained),
     ("connections", steady.connections), ("hits", steady.hits), ("reload", disturbed.reload), ("overload", disturbed.overload),
-    ("overload_llm", llm.overload), ("drain", disturbed.drain), ("llm", llm.llm), ("growth", growth.growth),
+    ("overload_llm", llm.overload), ("drain", disturbed.drain), ("llm", llm.llm), ("llm_local", llm.local), ("growth", growth.growth),
     ("soak", disturbed.soak),
 ]

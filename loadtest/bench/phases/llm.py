@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 
-from .. import check, proc, prompts, server
+from .. import check, proc, prompts, server, tiny_model
 from ..lab import POLICY, pause
 from .steady import WARM
 
@@ -35,12 +35,18 @@ class Stub:
         return record
 
 
+def always(lab, timeout_ms):
+    """The policy, which has a model asked about every request."""
+    path = os.path.join(lab.work, "llm.yaml")
+    with open(POLICY) as source, open(path, "w") as target:
+        target.write(re.sub(r"(?m)^llm: .*$", f"llm: {{mode: always, timeout_ms: {timeout_ms}}}", source.read()))
+    return path
+
+
 @contextlib.contextmanager
 def model(lab):
     """The model, the settings of a server that asks it, and a policy that always does."""
-    policy = os.path.join(lab.work, "llm.yaml")
-    with open(POLICY) as source, open(policy, "w") as target:
-        target.write(re.sub(r"(?m)^llm: .*$", "llm: {mode: always, timeout_ms: 1000}", source.read()))
+    policy = always(lab, 1_000)
     with Stub(lab.load_cpus) as stub:
         yield stub, {"llm.remote.url": stub.url, "llm.remote.model": "stub", "llm.required": "true"}, policy
 
@@ -85,3 +91,17 @@ def llm(lab):
                 records.append(record | {"share": share, "model_ms": MS})
             pause()
     return records
+
+
+def local(lab):
+    """A model in the process, tiny and random, on the server's processor: as many decisions as it makes, and hits meanwhile."""
+    count, policy = lab.size(60, 6), always(lab, 20_000)
+    settings = {"llm.path": tiny_model.write(os.path.join(lab.work, "tiny")), "llm.required": "true"}
+    with lab.start(settings, policy=policy) as ours:
+        pool, sent = prompts.repeated(prompts.short, "llm_local", count, 0.0, 4)
+        client = check.Client(ours.address)
+        pairs = list(zip(pool, check.expected(client, pool)))
+        client.close()
+        lab.warm(ours.address, pool)
+        data = lab.file("llm_local", sent)
+        return [lab.measure("llm_local/4 in flight", ours, data, pairs=pairs, hit=True, total=count, concurrency=4, connections=4)]
