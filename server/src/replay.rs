@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use signalbox_decide::{Evidence, Query, Step};
 
 use crate::audit::Line;
-use crate::audit::line::{FORMAT, Outcome};
+use crate::audit::line::Outcome;
 use crate::store::Snapshot;
 use crate::store::churn::anew;
 
@@ -106,17 +106,7 @@ impl<'a> Replay<'a> {
     /// # Errors
     /// Why the line is not one: nothing is counted then.
     pub fn read(&mut self, line: &[u8]) -> Result<(), String> {
-        let line: Line = serde_json::from_slice(line).map_err(|error| error.to_string())?;
-        if line.format != FORMAT {
-            return Err(format!("has format {}; this version reads {FORMAT}", line.format));
-        }
-        if !(line.sample > 0.0 && line.sample <= 1.0) {
-            return Err(format!(
-                "`sample` is {}, which no share of decisions is",
-                line.sample
-            ));
-        }
-        self.decide(line)
+        self.decide(Line::read(line)?)
     }
 
     fn decide(&mut self, line: Line) -> Result<(), String> {
@@ -125,9 +115,7 @@ impl<'a> Replay<'a> {
             tally.left_out.add(&line);
             return Ok(());
         }
-        let mut scored_by = [0; 32];
-        hex::decode_to_slice(&line.policy.evidence, &mut scored_by)
-            .map_err(|_| "`policy.evidence` is not 64 hexadecimal digits".to_owned())?;
+        let scored_by = line.policy.scored_by()?;
         let evidence = Evidence::from(line.evidence.clone());
         let query = Query::from(line.request.clone());
         let decided = match anew(self.policy, &query, &evidence, &scored_by) {

@@ -1,19 +1,37 @@
-//! What a file of requests says about a policy: routes that never win, prompts that fall through or are a near thing,
-//! and, where lines say which route is wanted, which routes are confused and which requests would help as examples.
+//! What the use of a policy says about it: routes that never win, requests that fall through or are a near thing, routes
+//! that are near ties; and, where lines say which route is wanted, which routes are confused, which requests would help as
+//! examples, which routes should be one or two, and what their descriptions should say.
 //!
-//! Whether examples help is measured, never assumed: they come from one half of the labelled requests, the accuracy from
-//! the other, decided by the policy compiled once more with all of them. Called by `signalbox policy suggest`.
+//! Whether a change helps is measured, never assumed: by cross-validation, where each request is decided by a policy that
+//! learned from the others alone ([`Change`]). Called by `signalbox policy suggest`.
+
+mod clauses;
+mod examples;
+mod fold;
+mod groups;
+mod logged;
+mod merge;
+mod split;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use signalbox_decide::policy::{RequestLine, RouteIndex};
-use signalbox_decide::{RouteScores, Source};
+use signalbox_decide::{Decision, Policy, Query, RouteScores, Source};
 
 use crate::engine::{Live, settle};
 use crate::eval::Share;
 use crate::policy_test::conversation_of;
 use crate::store::Snapshot;
+
+pub use clauses::{Clause, Clauses, Kind};
+pub use examples::{Addition, Examples};
+pub use fold::{Change, FOLDS};
+pub use logged::Logged;
+pub use merge::{Merge, Tie};
+pub use split::Split;
+
+use fold::Cases;
 
 /// Distance to the runner-up below which a decision is a near thing.
 pub const NEAR: f32 = 0.1;
@@ -40,19 +58,6 @@ pub struct Seen<'a> {
     scores: Option<Arc<RouteScores>>,
 }
 
-/// Examples worth adding to one route.
-#[derive(Clone, Debug)]
-pub struct Addition<'a> {
-    /// The route; `None` is `other.examples`.
-    pub label: Label,
-    /// The requests, the most misrouted first.
-    pub requests: Vec<&'a RequestLine>,
-    /// Held-out requests that want this route and get it, before the addition of all examples.
-    pub before: Share,
-    /// The same after it.
-    pub after: Share,
-}
-
 /// All that was found. Lists are in the order of the file where nothing else is said.
 #[derive(Clone, Debug)]
 pub struct Suggestions<'a> {
@@ -64,46 +69,43 @@ pub struct Suggestions<'a> {
     pub right: Share,
     /// (wanted, got) with the requests; the most frequent first.
     pub confused: Vec<(Label, Label, Vec<&'a RequestLine>)>,
-    /// By route in policy order, `other` last.
-    pub additions: Vec<Addition<'a>>,
-    /// All held-out requests before the addition.
-    pub before: Share,
-    /// The same after it.
-    pub after: Share,
+    /// Examples worth adding.
+    pub examples: Examples<'a>,
+    /// Routes that are right more often as one.
+    pub merges: Vec<Merge<'a>>,
+    /// Routes that are near ties most of the time.
+    pub ties: Vec<Tie>,
+    /// Routes that are two.
+    pub splits: Vec<Split<'a>>,
+    /// What descriptions should say besides.
+    pub clauses: Clauses<'a>,
 }
 
-/// Looks at requests, whose wanted routes are the policy's. Decides each once, those held out twice, and compiles at most
-/// once (0.1 s to some seconds).
+/// Looks at requests, whose wanted routes are the policy's. Decides each once, and compiles the policy again for what it
+/// measures: [`FOLDS`] times for the examples and for each clause that is tried, twice that for each route that may be two, once
+/// for two that may be one. A compile is 0.05 s to some seconds; a sentence encoder remembers the texts that it has read.
 pub fn suggest<'a>(snapshot: &Snapshot, requests: &'a [RequestLine]) -> Suggestions<'a> {
     let seen: Vec<Seen<'a>> = requests.iter().map(|request| look(snapshot, request)).collect();
-    let won: BTreeSet<RouteIndex> = seen.iter().filter_map(|seen| seen.got).collect();
-    let never = (0..snapshot.policy.routes.len())
-        .filter(|route| !won.contains(route))
-        .collect();
-    let right = Share::of(seen.iter().filter_map(|seen| Some(seen.wanted? == seen.got)));
-    let confused = confusions(&seen);
-    let (pool, held_out) = halves(snapshot, &seen);
-    let picked = pick(&pool);
-    let after = decide_with(snapshot, &picked, &held_out);
-    let share = |got: &[Label], of: Option<Label>| {
-        let pairs = held_out.iter().zip(got);
-        let pairs = pairs.filter(|(seen, _)| of.is_none() || seen.wanted == of);
-        Share::of(pairs.map(|(seen, got)| seen.wanted == Some(*got)))
-    };
-    let before: Vec<Label> = held_out.iter().map(|seen| seen.got).collect();
-    let additions = picked.iter().map(|(label, picked)| Addition {
-        label: *label,
-        requests: picked.iter().map(|seen| seen.request).collect(),
-        before: share(&before, Some(*label)),
-        after: share(&after, Some(*label)),
-    });
+    let cases = Cases::of(snapshot, &seen, |seen| seen.wanted);
+    let examples = examples::examples(snapshot, &cases);
+    let merges = merge::merges(snapshot, &cases);
+    let splits = split::splits(snapshot, &seen);
+    let clauses = clauses::clauses(snapshot, &cases);
+    let near = seen.iter().filter(|seen| seen.is_near());
     Suggestions {
-        additions: additions.collect(),
-        before: share(&before, None),
-        after: share(&after, None),
-        never,
-        right,
-        confused,
+        never: never(&snapshot.policy, seen.iter().map(|seen| seen.got)),
+        right: Share::of(seen.iter().filter_map(|seen| Some(seen.wanted? == seen.got))),
+        confused: confusions(&seen),
+        ties: merge::ties(
+            near.filter_map(|seen| rivals(seen.scores.as_deref()?)),
+            seen.iter()
+                .filter(|seen| seen.margin.is_some())
+                .filter_map(|seen| seen.got),
+        ),
+        examples,
+        merges,
+        splits,
+        clauses,
         seen,
     }
 }
@@ -113,28 +115,57 @@ fn look<'a>(snapshot: &Snapshot, request: &'a RequestLine) -> Seen<'a> {
     let conversation = conversation_of(&request.messages);
     let settled = settle(snapshot, &request.query, &conversation, Live::default());
     let decision = settled.outcome.ok();
-    let source = decision.as_ref().map(|decision| decision.source);
+    let decision = decision.as_deref();
     let label = |name: &String| policy.routes.iter().position(|route| route.name == *name);
     Seen {
         request,
-        got: decision.as_ref().and_then(|decision| decision.route),
+        got: decision.and_then(|decision| decision.route),
         wanted: request.route.as_ref().map(label),
-        fell: match source {
-            Some(Source::Default) => true,
-            Some(Source::Profile) => request.query.profile.is_none(),
-            _ => false,
-        },
-        margin: decision
-            .filter(|decision| decision.source == Source::Embedding)
-            .and_then(|decision| decision.margin),
+        fell: decision.is_some_and(|decision| falls(decision, &request.query)),
+        margin: decision.and_then(margin),
         scores: settled.evidence.scores().cloned(),
     }
+}
+
+/// Whether nothing matched that the request did not ask for itself.
+fn falls(decision: &Decision, query: &Query) -> bool {
+    match decision.source {
+        Source::Default => true,
+        Source::Profile => query.profile.is_none(),
+        _ => false,
+    }
+}
+
+/// The distance to the runner-up, where the classifier decided.
+fn margin(decision: &Decision) -> Option<f32> {
+    decision.margin.filter(|_| decision.source == Source::Embedding)
+}
+
+fn never(policy: &Policy, won: impl Iterator<Item = Label>) -> Vec<RouteIndex> {
+    let won: BTreeSet<RouteIndex> = won.flatten().collect();
+    (0..policy.routes.len())
+        .filter(|route| !won.contains(route))
+        .collect()
+}
+
+/// The two most probable, the smaller index first, if both are routes.
+fn rivals(scores: &RouteScores) -> Option<(RouteIndex, RouteIndex)> {
+    let mut order: Vec<RouteIndex> = (0..scores.routes.len()).collect();
+    // Stable: ties go to the first.
+    order.sort_by(|&a, &b| f32::total_cmp(&scores.routes[b], &scores.routes[a]));
+    let (&first, &second) = (order.first()?, order.get(1)?);
+    (scores.routes[second] > scores.other).then(|| (first.min(second), first.max(second)))
 }
 
 impl Seen<'_> {
     /// Whether evidence decided, with little distance to the runner-up.
     pub fn is_near(&self) -> bool {
         self.margin.is_some_and(|margin| margin < NEAR)
+    }
+
+    /// Whether the wanted route is known and another came.
+    fn is_wrong(&self) -> bool {
+        self.wanted.is_some_and(|wanted| wanted != self.got)
     }
 
     /// The probability of the wanted route, where evidence was asked.
@@ -168,78 +199,6 @@ fn confusions<'a>(seen: &[Seen<'a>]) -> Vec<(Label, Label, Vec<&'a RequestLine>)
         .collect();
     pairs.sort_by_key(|(_, _, requests)| std::cmp::Reverse(requests.len()));
     pairs
-}
-
-/// The labelled requests that evidence answered, by turns: one to learn from, one to measure on, for each route. A text
-/// counts once, and not at all where it is an example already, so that nothing that is measured was learned.
-fn halves<'s, 'a>(snapshot: &Snapshot, seen: &'s [Seen<'a>]) -> (Vec<&'s Seen<'a>>, Vec<&'s Seen<'a>>) {
-    let policy = &snapshot.policy;
-    let examples = policy.routes.iter().flat_map(|route| &route.examples);
-    let mut texts: BTreeSet<&str> = examples
-        .chain(&policy.other_examples)
-        .map(|text| text.trim())
-        .collect();
-    let mut counts: BTreeMap<Label, usize> = BTreeMap::new();
-    let (mut pool, mut held_out) = (Vec::new(), Vec::new());
-    for seen in seen {
-        let (Some(wanted), Some(text), Some(_)) = (seen.wanted, seen.text(), seen.probability()) else {
-            continue;
-        };
-        if !texts.insert(text.trim()) {
-            continue;
-        }
-        let count = counts.entry(wanted).or_default();
-        *count += 1;
-        if count.is_multiple_of(2) {
-            held_out.push(seen);
-        } else {
-            pool.push(seen);
-        }
-    }
-    (pool, held_out)
-}
-
-/// For each route those of its requests that went elsewhere or were a near thing, the least probable first.
-fn pick<'s, 'a>(pool: &[&'s Seen<'a>]) -> Vec<(Label, Vec<&'s Seen<'a>>)> {
-    let mut by_label: BTreeMap<Label, Vec<&'s Seen<'a>>> = BTreeMap::new();
-    for seen in pool {
-        if let Some(wanted) = seen.wanted.filter(|wanted| *wanted != seen.got || seen.is_near()) {
-            by_label.entry(wanted).or_default().push(seen);
-        }
-    }
-    for picked in by_label.values_mut() {
-        // Stable: equals stay in the order of the file.
-        picked
-            .sort_by(|a, b| f32::total_cmp(&a.probability().unwrap_or(0.0), &b.probability().unwrap_or(0.0)));
-        picked.truncate(MOST);
-    }
-    let other = by_label.remove_entry(&None);
-    by_label.into_iter().chain(other).collect()
-}
-
-/// The routes of held-out requests once the examples are part of the policy.
-fn decide_with(
-    snapshot: &Snapshot,
-    picked: &[(Label, Vec<&Seen<'_>>)],
-    held_out: &[&Seen<'_>],
-) -> Vec<Label> {
-    if picked.is_empty() || held_out.is_empty() {
-        return held_out.iter().map(|seen| seen.got).collect();
-    }
-    let mut policy = (*snapshot.policy).clone();
-    for (label, picked) in picked {
-        let texts = picked.iter().filter_map(|seen| seen.text()).map(str::to_owned);
-        match label {
-            Some(route) => policy.routes[*route].examples.extend(texts),
-            None => policy.other_examples.extend(texts),
-        }
-    }
-    // Nothing that is decided here is kept, so its identity does not matter.
-    let with = snapshot.with_routes(policy, [0; 32]);
-    held_out
-        .iter()
-        .map(|seen| look(&with, seen.request).got)
-        .collect()
 }
 
 #[cfg(test)]

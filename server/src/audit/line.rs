@@ -53,6 +53,19 @@ pub struct By {
     pub evidence: String,
 }
 
+impl By {
+    /// [`By::evidence`] as it was before it was written.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub(crate) fn scored_by(&self) -> Result<[u8; 32], String> {
+        let mut scored_by = [0; 32];
+        hex::decode_to_slice(&self.evidence, &mut scored_by)
+            .map_err(|_| "`policy.evidence` is not 64 hexadecimal digits".to_owned())?;
+        Ok(scored_by)
+    }
+}
+
 /// What came out, by name.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
@@ -170,6 +183,24 @@ impl Outcome {
 }
 
 impl Line {
+    /// Reads a line of a log.
+    ///
+    /// # Errors
+    /// Why it is not one.
+    pub(crate) fn read(line: &[u8]) -> Result<Line, String> {
+        let line: Line = serde_json::from_slice(line).map_err(|error| error.to_string())?;
+        if line.format != FORMAT {
+            return Err(format!("has format {}; this version reads {FORMAT}", line.format));
+        }
+        if !(line.sample > 0.0 && line.sample <= 1.0) {
+            return Err(format!(
+                "`sample` is {}, which no share of decisions is",
+                line.sample
+            ));
+        }
+        Ok(line)
+    }
+
     /// What is written of a decision.
     pub(super) fn of(entry: &Entry, sample: f64) -> Self {
         let (query, evidence, decided) = entry.parts();

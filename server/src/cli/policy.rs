@@ -69,10 +69,14 @@ pub enum PolicyCommand {
         /// The file.
         file: PathBuf,
     },
-    /// Print what a file of requests suggests: routes that never win, prompts that fall to the default or are a near
-    /// thing, and, where lines name the wanted `route`, routes that are confused and examples worth adding.
+    /// Print what the use of a policy suggests: routes that never win, requests that fall to the default or are a near
+    /// thing, routes that are near ties or two things, and, where lines name the wanted `route`, routes that are confused or
+    /// better as one, examples worth adding, and what descriptions should say besides.
     ///
-    /// Exit codes: 0 done, 2 a file cannot be read or has errors.
+    /// What a change brings is measured by cross-validation: each request is decided by policies made of four fifths of the
+    /// others, so that the policy is compiled 5 times for the examples and for each clause that is tried (12 at most), 10 times
+    /// for each route that may be two (8 at most), and once for each two that may be one (5 at most). Exit codes: 0 done, 2 a
+    /// file cannot be read or has errors.
     Suggest(suggest::SuggestArgs),
 }
 

@@ -48,7 +48,7 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     let mut replay = Replay::new(&policy, &args.tenant);
     let mut unreadable = 0;
     for log in &args.logs {
-        unreadable += read(&mut replay, log)?;
+        unreadable += read_log(log, |line| replay.read(line))?;
     }
     let tally = replay.tally;
     if tally.lines() == 0 && unreadable > 0 {
@@ -65,8 +65,8 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// Replays a file and says how many of its lines are none, naming the first of them on stderr.
-fn read(replay: &mut Replay<'_>, log: &Path) -> anyhow::Result<u64> {
+/// Reads a file of a log line by line and says how many `take` cannot use, naming the first of them on stderr.
+pub(crate) fn read_log(log: &Path, mut take: impl FnMut(&[u8]) -> Result<(), String>) -> anyhow::Result<u64> {
     let unusable = |error| BadInput(format!("{}: {error}", log.display()));
     let mut file = BufReader::new(File::open(log).map_err(unusable)?);
     let (mut line, mut unreadable) = (Vec::new(), 0);
@@ -75,7 +75,7 @@ fn read(replay: &mut Replay<'_>, log: &Path) -> anyhow::Result<u64> {
         if file.read_until(b'\n', &mut line).map_err(unusable)? == 0 {
             break;
         }
-        let Err(why) = replay.read(&line) else { continue };
+        let Err(why) = take(&line) else { continue };
         unreadable += 1;
         if unreadable <= NAMED {
             let name = log.display();

@@ -296,7 +296,7 @@ listeners: []
 }
 
 #[test]
-fn policy_suggest_names_lines_and_measures_examples_on_the_other_half() {
+fn policy_suggest_names_lines_and_measures_on_requests_that_it_did_not_learn_from() {
     let line = |text: &str, route: &str| format!("{{\"prompt\": \"{text}\", \"route\": \"{route}\"}}\n");
     let mut text =
         line("thanks, bye", "other") + &line("write a python function that parses dates", "code_generation");
@@ -324,14 +324,19 @@ fn policy_suggest_names_lines_and_measures_examples_on_the_other_half() {
         "right: ",
         "math is taken for ",
         "  math: line",
-        "all of them together, on the other half: ",
+        "all of them together: 2 of 8 (25.0 %) -> 8 of 8 (100.0 %), 6 gained, 0 lost: more than chance (p = 0.02)",
+        "no two routes are better as one",
+        "no route's requests are of two kinds",
+        "  math: characteristic words (--show-prompts) of lines 3, 4, 5, 6, 7, 8",
+        "by cross-validation",
     ] {
         assert!(out.contains(wanted), "{wanted}\n{out}");
     }
+    let (_, shown, _) = run(&[&suggest[..], &["--show-prompts"]].concat());
     assert!(
-        run(&[&suggest[..], &["--show-prompts"]].concat())
-            .1
-            .contains("secret")
+        shown.contains("| verses on rain, please, secret")
+            && shown.contains("  math: `; secret, verses` lines 3"),
+        "{shown}"
     );
     let (code, out, _) = run(&[&suggest[..], &["--format", "json"]].concat());
     let found: serde_json::Value = serde_json::from_str(&out).unwrap();
@@ -339,7 +344,12 @@ fn policy_suggest_names_lines_and_measures_examples_on_the_other_half() {
         (code, &found["requests"], &found["labelled"]["n"]),
         (0, &8.into(), &8.into())
     );
-    assert!(!out.contains("secret") && found["held_out"]["n"] == 3, "{out}");
+    let held_out = &found["held_out"];
+    assert!(
+        !out.contains("secret") && held_out["n"] == 8 && held_out["right_after"] == 8,
+        "{out}"
+    );
+    assert_eq!(found["clauses"][0]["kind"], "words");
     let (code, _, err) = run(&["policy", "suggest", EXAMPLE, "--requests", &bad]);
     assert!(
         code == 2 && err.contains(":1:1: error: route: unknown route `no_such_route`"),
@@ -350,4 +360,11 @@ fn policy_suggest_names_lines_and_measures_examples_on_the_other_half() {
         2
     );
     assert_eq!(run(&["policy", "suggest", EXAMPLE]).0, 2);
+    assert_eq!(run(&[&suggest[..], &["--audit", &requests]].concat()).0, 2);
+    // A file of requests is no log.
+    let (code, _, err) = run(&["policy", "suggest", EXAMPLE, "--audit", &requests]);
+    assert!(
+        code == 2 && err.contains("no line is one of an audit log"),
+        "{err}"
+    );
 }

@@ -157,3 +157,44 @@ fn what_is_no_line_is_named_and_left_out_and_a_sample_stands_for_all() {
     assert_eq!(code, 2, "{err}");
     assert!(err.contains("/does/not/exist"), "{err}");
 }
+
+#[test]
+fn policy_suggest_says_what_a_log_without_text_can() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = logged(folder.path());
+    let suggested = |policy: &str, more: &[&str]| {
+        let (_folder, at) = files(&[("policy.yaml", policy)]);
+        let policy = at("policy.yaml");
+        let (code, out, err) = run(&[&["policy", "suggest", &policy, "--audit", &log], more].concat());
+        assert_eq!(code, 0, "{err}");
+        out
+    };
+    let json = |policy: &str, more: &[&str]| -> Value {
+        serde_json::from_str(&suggested(policy, &[more, &["--format", "json"]].concat())).unwrap()
+    };
+    let found = json(POLICY, &[]);
+    assert_eq!(
+        (&found["decisions"], &found["undecidable"]),
+        (&8.into(), &0.into())
+    );
+    assert!(found["never_win"] == serde_json::json!([]), "{found}");
+
+    // Decided anew from the evidence in the log: by a bar that nothing reaches, all that it had decided falls.
+    let strict = format!("{POLICY}evidence: {{threshold: 1.0}}\n");
+    let found = json(&strict, &[]);
+    assert_eq!(found["never_win"], serde_json::json!(["code", "verse"]));
+    assert_eq!(found["default"].as_array().unwrap().len(), 6, "{found}");
+    let text = suggested(&strict, &[]);
+    for wanted in [
+        "8 decisions\n",
+        "routes that never win: code, verse\n",
+        "6 of 8 decisions fall to the default, such as ",
+        "a log has neither text nor wanted routes",
+    ] {
+        assert!(text.contains(wanted), "{wanted}\n{text}");
+    }
+
+    let described = POLICY.replace("writing poems", "writing poems and songs");
+    assert_eq!(json(&described, &[])["undecidable"], 6);
+    assert_eq!(json(POLICY, &["--tenant", "acme"])["left_out"], 8);
+}
