@@ -144,7 +144,7 @@ impl Trained {
     fn new(plan: &Plan, texts: &[Text], encoder: &Transformer, set: &TrainingSet, reader: &Reader) -> Self {
         Self {
             weights: plan.fit(texts, encoder.dims() + reader.encoder.dims(), reader),
-            descriptions: Descriptions::new(&set.routes, false, reader),
+            descriptions: Descriptions::new(&set.routes, plan.averaged(), reader),
             prior: plan.prior(),
             diffuse: if plan.negatives {
                 DIFFUSE_NEGATIVES
@@ -159,7 +159,7 @@ impl Trained {
         self.weights.apply(&together(vector, x), &mut z);
         z.truncate(routes + 1);
         self.descriptions.add(x, self.prior, &mut z[..routes]);
-        z[routes] += self.prior * NONE_PRIOR;
+        z[routes] += self.prior * NONE_PRIOR - train::unfamiliar(x);
         z
     }
 }

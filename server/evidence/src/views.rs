@@ -1,7 +1,7 @@
 //! One prompt on its own: the request may be all of it, or stand at either end of something pasted.
 //!
 //! Sentences about the answer are dropped first. Then the whole, the head and the tail are scored, and the one that
-//! speaks most clearly for a route decides.
+//! speaks most clearly for a route decides. Where none of a long prompt's does, its middle is looked at.
 
 use crate::classifier::{Classifier, Logits};
 use crate::reader::Lexed;
@@ -16,6 +16,8 @@ const CHECKED: usize = 4;
 const SENTENCE: usize = 200;
 /// What must be left of a prompt, in bytes, for its instructions to be dropped.
 const LEFT: usize = 8;
+/// The middle of a long prompt is looked at where the clearest view leads none by less than this.
+const UNCLEAR: f32 = 0.5;
 
 /// What a prompt says, and which part of it.
 pub(crate) struct Reading {
@@ -38,12 +40,22 @@ impl Classifier {
     pub(crate) fn read(&self, prompt: &str) -> Reading {
         let prompt = text::bounded(prompt);
         let sentences = text::sentences(&prompt);
-        let views = if text::longer_than(&prompt, 2 * text::HALF) {
+        let long = text::longer_than(&prompt, 2 * text::HALF);
+        let views = if long {
             self.long(&prompt, sentences)
         } else {
             self.short(&prompt, &sentences)
         };
-        self.clearest(views)
+        let mut reading = self.clearest(views);
+        let unclear = || Some(margin(&reading.logits.z)).filter(|&margin| margin < UNCLEAR);
+        let found = || unclear().and_then(|least| self.middle(&prompt, least));
+        if let Some((logits, _)) = long.then(found).flatten() {
+            reading.logits.z = logits.z;
+            reading.end = Some(logits.x);
+            reading.view = View::Middle;
+            reading.agree = Some(false);
+        }
+        reading
     }
 
     /// Up to 400 characters: each sentence is looked at once, and all views are made of them.
@@ -101,6 +113,9 @@ impl Classifier {
             View::Whole => text::whole(&kept.join(" ")),
             View::Head => text::head(&kept),
             View::Tail => text::tail(&kept),
+            View::Middle => self
+                .middle(&prompt, -1.0)
+                .map_or_else(|| text::whole(&prompt), |(_, text)| text),
         }
     }
 
@@ -159,7 +174,7 @@ pub(crate) fn leading(z: &[f32]) -> usize {
 }
 
 /// How much more probable the best route is than none.
-fn margin(z: &[f32]) -> f32 {
+pub(crate) fn margin(z: &[f32]) -> f32 {
     let mut p = z.to_vec();
     softmax(&mut p);
     p[leading(z)] - p[p.len() - 1]
