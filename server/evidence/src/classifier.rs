@@ -52,9 +52,8 @@ impl Classifier {
     /// Learns a policy. Deterministic; takes about half a second for 20 routes of 20 examples, a fifth of that without
     /// examples, and seconds for 10,000 routes.
     ///
-    /// Regression needs about 3 examples a route (1 with at least 10 negatives). Where there are fewer, and in policies
-    /// so large that it would take more than a few seconds, the nearest description decides, with the examples
-    /// averaged into it.
+    /// Regression needs about 3 examples a route. Where there are fewer, and in policies so large that it would take more
+    /// than a few seconds, the nearest description decides, with the examples averaged into it.
     #[must_use]
     pub fn compile(encoder: Arc<Encoder>, set: &TrainingSet) -> Self {
         let reader = Reader::new(encoder, vocabulary(set));
@@ -63,7 +62,8 @@ impl Classifier {
         } else {
             train::train(set, &reader)
         };
-        let mut descriptions = Descriptions::new(&set.routes, trained.is_none(), &reader);
+        let with_examples = trained.as_ref().is_none_or(|trained| trained.averaged);
+        let mut descriptions = Descriptions::new(&set.routes, with_examples, &reader);
         if let Some(trained) = &mut trained {
             descriptions.fold_into(&mut trained.weights, trained.prior);
         }
@@ -116,7 +116,7 @@ impl Classifier {
                 z.truncate(n + 1);
                 self.descriptions
                     .add_clauses(&text.dense, trained.prior, &mut z[..n]);
-                z[n] += trained.prior * NONE_PRIOR;
+                z[n] += trained.prior * NONE_PRIOR - train::unfamiliar(text.counts.unknown_share());
                 z
             }
             None => {

@@ -2,7 +2,7 @@
 //!
 //! Cosines of embeddings, words and characters to the route's headline (name and description), and the best embedding
 //! cosine to its name or a clause of its description. With no (or too few) examples this is the whole classifier; with
-//! some it is a prior. In a policy too large for regression the examples are averaged into the headline.
+//! some it is a prior. Examples may be averaged into the headline.
 
 use crate::linear::{Linear, Postings, add_scaled, dot};
 use crate::reader::Reader;

@@ -11,7 +11,7 @@
 //! * `reader`: texts to vectors, each sentence looked at once.
 //! * `training`, `train`, `regression`, `linear`: the texts a route stands for, and softmax regression on them.
 //! * `descriptions`: cosines to names and descriptions, all there is when a policy has no examples.
-//! * `act`, `views`, `related`, `conversation`: what a turn does, and what a conversation is about by now.
+//! * `act`, `views`, `middle`, `related`, `conversation`: what a turn does, and what a conversation is about by now.
 //! * [`Transformer`], `second`: a sentence encoder and the second look it gives where the first is unsure.
 //! * `scores`: logits to probabilities that can be believed.
 //! * [`difficulty`]: apart from routes, how much a prompt needs the stronger of two models.
@@ -50,6 +50,7 @@ mod grams;
 mod lexicon;
 mod likeness;
 mod linear;
+mod middle;
 mod reader;
 mod regression;
 mod related;

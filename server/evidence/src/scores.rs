@@ -35,19 +35,22 @@ pub enum View {
     Head,
     /// Its last sentences.
     Tail,
+    /// A paragraph between its ends.
+    Middle,
 }
 
 impl View {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Whole, Self::Head, Self::Tail];
+    pub const ALL: [Self; 4] = [Self::Whole, Self::Head, Self::Tail, Self::Middle];
 
-    /// The view's name in explanations: `whole`, `head` or `tail`.
+    /// The view's name in explanations: `whole`, `head`, `tail` or `middle`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Whole => "whole",
             Self::Head => "head",
             Self::Tail => "tail",
+            Self::Middle => "middle",
         }
     }
 }

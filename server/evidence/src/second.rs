@@ -21,6 +21,8 @@ const TABLE: f32 = 0.603_022_7;
 const GRAMS: f32 = 0.852_802_9;
 /// The nearness at which none is as likely, per unit of the prior.
 const NONE_PRIOR: f32 = 0.4;
+/// The same where examples are averaged into the descriptions, which are nearer to everything then.
+const NONE_AVERAGED: f32 = 0.5;
 /// The share of all routes' mass that is held against the best one: with negatives, and with examples only.
 const DIFFUSE_NEGATIVES: f32 = 0.1;
 const DIFFUSE: f32 = 0.2;
@@ -59,6 +61,7 @@ struct Trained {
     weights: Linear,
     descriptions: Descriptions,
     prior: f32,
+    none: f32,
     diffuse: f32,
 }
 
@@ -106,7 +109,11 @@ impl Second {
         let vector = self.encoder.embed(text);
         let n = self.ends.len();
         let (mut z, temperature) = match &self.trained {
-            Some(trained) => (trained.logits(x, &vector, n), TEMPERATURE),
+            Some(trained) => {
+                let mut z = trained.logits(x, &vector, n);
+                z[n] -= train::unfamiliar(unknown);
+                (z, TEMPERATURE)
+            }
             None => {
                 let none = first[n];
                 let mut z: Vec<f32> = first.iter().map(|z| FIRST * (z - none)).collect();
@@ -144,8 +151,13 @@ impl Trained {
     fn new(plan: &Plan, texts: &[Text], encoder: &Transformer, set: &TrainingSet, reader: &Reader) -> Self {
         Self {
             weights: plan.fit(texts, encoder.dims() + reader.encoder.dims(), reader),
-            descriptions: Descriptions::new(&set.routes, false, reader),
+            descriptions: Descriptions::new(&set.routes, plan.averaged(), reader),
             prior: plan.prior(),
+            none: if plan.averaged() {
+                NONE_AVERAGED
+            } else {
+                NONE_PRIOR
+            },
             diffuse: if plan.negatives {
                 DIFFUSE_NEGATIVES
             } else {
@@ -159,7 +171,7 @@ impl Trained {
         self.weights.apply(&together(vector, x), &mut z);
         z.truncate(routes + 1);
         self.descriptions.add(x, self.prior, &mut z[..routes]);
-        z[routes] += self.prior * NONE_PRIOR;
+        z[routes] += self.prior * self.none;
         z
     }
 }

@@ -19,9 +19,11 @@ const WORK: usize = 24_000_000;
 const WEIGHTS: usize = 8_000_000;
 /// From this many negative examples on, the shipped sentences are not needed as such.
 const ENOUGH_NEGATIVES: usize = 10;
-/// Mean examples a route from which regression beats descriptions, without and with negatives.
+/// Mean examples a route from which regression is worth it; with fewer, they are averaged into descriptions.
 const ENOUGH_EXAMPLES: f32 = 3.0;
-const ENOUGH_WITH_NEGATIVES: f32 = 1.0;
+/// Mean examples a route up to which, without negatives, an error costs less and the prior has the examples in it: a few
+/// examples and the shipped sentences tell too little of where routes end.
+const FEW_EXAMPLES: f32 = 10.0;
 /// The mean number of examples a route at which negatives weigh in full.
 const FULL_EXAMPLES: f32 = 20.0;
 /// What shipped sentences weigh as negatives, and the share of them, nearest to the policy, that is left out.
@@ -31,6 +33,10 @@ const TOO_NEAR: f32 = 0.45;
 const COMPARED: usize = 1000;
 /// The sum of the description prior's weight over the mean examples a route.
 const PRIOR: f32 = 16.0;
+/// What is taken from the logit of none for all of a text's grams that are not known, past the share of them that is usual:
+/// words mistyped or of another language look like no route's, and say little about it.
+const UNFAMILIAR: f32 = 3.0;
+const USUAL: f32 = 0.05;
 
 /// A trained model, and how much of the descriptions to add to it.
 #[derive(Debug)]
@@ -40,6 +46,8 @@ pub(crate) struct Trained {
     pub(crate) prior: f32,
     /// Whether the user gave negatives.
     pub(crate) negatives: bool,
+    /// Whether the descriptions of the prior have the examples averaged in.
+    pub(crate) averaged: bool,
 }
 
 /// A text to learn from.
@@ -67,13 +75,7 @@ impl Plan {
         let examples: usize = set.routes.iter().map(|route| route.examples.len()).sum();
         let mean = examples as f32 / routes.max(1) as f32;
         let negatives = set.other_examples.len() >= ENOUGH_NEGATIVES;
-        if mean
-            < if negatives {
-                ENOUGH_WITH_NEGATIVES
-            } else {
-                ENOUGH_EXAMPLES
-            }
-        {
+        if mean < ENOUGH_EXAMPLES {
             return None;
         }
         let rows = set.texts() + if negatives { 0 } else { 200 };
@@ -93,9 +95,15 @@ impl Plan {
         PRIOR / self.mean.max(1.0)
     }
 
+    /// Whether the descriptions of the prior have the examples averaged in: that makes routes likelier against none, which
+    /// many examples without negatives do enough already.
+    pub(crate) fn averaged(&self) -> bool {
+        self.negatives || self.mean < FEW_EXAMPLES
+    }
+
     /// Fits weights to texts whose vectors have `dims` values before their grams.
     pub(crate) fn fit(&self, texts: &[Text], dims: usize, reader: &Reader) -> Linear {
-        let rows = weigh(texts, self.classes, self.mean, self.negatives);
+        let rows = self.weigh(texts);
         regression::fit(&rows, self.classes, dims, reader.vocabulary.len(), self.steps)
     }
 }
@@ -108,7 +116,13 @@ pub(crate) fn train(set: &TrainingSet, reader: &Reader) -> Option<Trained> {
         weights: plan.fit(&texts, reader.encoder.dims(), reader),
         prior: plan.prior(),
         negatives: plan.negatives,
+        averaged: plan.averaged(),
     })
+}
+
+/// What is taken from the logit of none because a text is not made of known grams.
+pub(crate) fn unfamiliar(unknown_share: f32) -> f32 {
+    UNFAMILIAR * (unknown_share - USUAL).max(0.0)
 }
 
 /// All of them: routes in order, then what belongs to none.
@@ -186,30 +200,33 @@ fn far_from(policy: &[Text], sentences: Vec<Text>, grams: usize) -> Vec<Text> {
         .collect()
 }
 
-/// Each class weighs the same, except *none*: less the fewer examples there are, and less when it is made of shipped
-/// sentences.
-fn weigh(texts: &[Text], classes: usize, mean: f32, negatives: bool) -> Vec<Row<'_>> {
-    let mut totals = vec![0f32; classes];
-    for text in texts {
-        totals[text.class] += 1.0;
+impl Plan {
+    /// Each class weighs the same, except *none*: less the fewer examples there are, and less when it is made of shipped
+    /// sentences.
+    fn weigh<'a>(&self, texts: &'a [Text]) -> Vec<Row<'a>> {
+        let classes = self.classes;
+        let mut totals = vec![0f32; classes];
+        for text in texts {
+            totals[text.class] += 1.0;
+        }
+        let present = totals.iter().filter(|&&total| total > 0.0).count() as f32;
+        let balanced = texts.len() as f32 / present;
+        let share = self.mean / FULL_EXAMPLES;
+        let (cost, none) = if self.negatives {
+            (COST, (share * share.sqrt()).clamp(0.1, 1.0))
+        } else {
+            (COST * (self.mean / FEW_EXAMPLES).min(1.0), SHIPPED)
+        };
+        texts
+            .iter()
+            .map(|text| {
+                let factor = if text.class + 1 == classes { none } else { 1.0 };
+                Row {
+                    x: &text.x,
+                    class: text.class,
+                    cost: cost * factor * balanced / totals[text.class],
+                }
+            })
+            .collect()
     }
-    let present = totals.iter().filter(|&&total| total > 0.0).count() as f32;
-    let balanced = texts.len() as f32 / present;
-    let share = mean / FULL_EXAMPLES;
-    let none = if negatives {
-        (share * share.sqrt()).clamp(0.1, 1.0)
-    } else {
-        SHIPPED
-    };
-    texts
-        .iter()
-        .map(|text| {
-            let factor = if text.class + 1 == classes { none } else { 1.0 };
-            Row {
-                x: &text.x,
-                class: text.class,
-                cost: COST * factor * balanced / totals[text.class],
-            }
-        })
-        .collect()
 }

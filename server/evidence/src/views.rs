@@ -1,7 +1,7 @@
 //! One prompt on its own: the request may be all of it, or stand at either end of something pasted.
 //!
 //! Sentences about the answer are dropped first. Then the whole, the head and the tail are scored, and the one that
-//! speaks most clearly for a route decides.
+//! speaks most clearly for a route decides. Where none of a long prompt's does, its middle is looked at.
 
 use crate::classifier::{Classifier, Logits};
 use crate::reader::{Joined, Lexed};
@@ -15,6 +15,8 @@ const CHECKED: usize = 4;
 const SENTENCE: usize = 200;
 /// What must be left of a prompt, in bytes, for its instructions to be dropped.
 const LEFT: usize = 8;
+/// The middle of a long prompt is looked at where the clearest view leads none by less than this.
+const UNCLEAR: f32 = 0.5;
 
 /// The margin from which on the whole decides without a look at the ends, which could not be much clearer. With descriptions
 /// alone it is rare, and whether the views agree says how far to believe them.
@@ -35,11 +37,21 @@ impl Classifier {
     pub(crate) fn read(&self, prompt: &str) -> Reading {
         let prompt = text::bounded(prompt);
         let sentences = text::sentences(&prompt);
-        if text::longer_than(&prompt, 2 * text::HALF) {
+        let long = text::longer_than(&prompt, 2 * text::HALF);
+        let mut reading = if long {
             self.long(&prompt, sentences)
         } else {
             self.short(&prompt, &sentences)
+        };
+        let unclear = || Some(margin(&reading.logits.z)).filter(|&margin| margin < UNCLEAR);
+        let found = || unclear().and_then(|least| self.middle(&prompt, least));
+        if let Some((logits, _)) = long.then(found).flatten() {
+            reading.logits.z = logits.z;
+            reading.end = Some(logits.text);
+            reading.view = View::Middle;
+            reading.agree = Some(false);
         }
+        reading
     }
 
     /// Up to 400 characters: each sentence is looked at once, and all views are made of them.
@@ -95,6 +107,9 @@ impl Classifier {
             View::Whole => text::whole(&kept.join(" ")),
             View::Head => text::head(&kept),
             View::Tail => text::tail(&kept),
+            View::Middle => self
+                .middle(&prompt, -1.0)
+                .map_or_else(|| text::whole(&prompt), |(_, text)| text),
         }
     }
 
@@ -155,7 +170,7 @@ pub(crate) fn leading(z: &[f32]) -> usize {
 }
 
 /// How much more probable the best route is than none.
-fn margin(z: &[f32]) -> f32 {
+pub(crate) fn margin(z: &[f32]) -> f32 {
     let mut p = z.to_vec();
     softmax(&mut p);
     p[leading(z)] - p[p.len() - 1]

@@ -160,6 +160,22 @@ fn a_request_before_or_after_a_pasted_text_is_found() {
 }
 
 #[test]
+fn a_request_between_pasted_texts_is_found_by_its_paragraph() {
+    let text = pasted(
+        "The committee met on Tuesday and approved the minutes of its last meeting.",
+        15,
+    );
+    let request = "Write a function that counts the words of this text.";
+    let scores = TRAINED.classify(&[user(&format!("{text}\n\n{request}\n\n{text}"))]);
+    assert_eq!(
+        (scores.decide(DEFAULT_THRESHOLD), scores.view),
+        (Some(CODE), View::Middle)
+    );
+    let scores = TRAINED.classify(&[user(&format!("{text}\n\n{text}\n\n{text}"))]);
+    assert_eq!(scores.decide(DEFAULT_THRESHOLD), None);
+}
+
+#[test]
 fn instructions_about_the_answer_do_not_decide() {
     let prompt = "You are a helpful assistant. Answer concisely. Will it rain in Oslo tomorrow?";
     assert_eq!(route(&TRAINED, &[user(prompt)]), Some(WEATHER));
@@ -289,7 +305,7 @@ fn the_same_bits_come_out_on_every_machine() {
         }
     }
     let digest = hash.finalize().to_hex();
-    assert_eq!(&digest[..16], "9b440b9c5d00cdac");
+    assert_eq!(&digest[..16], "f3b5f24bbca5a527");
 }
 
 #[test]

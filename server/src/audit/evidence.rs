@@ -58,7 +58,7 @@ struct Scores {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     held: Option<usize>,
     closing: bool,
-    /// `whole`, `head` or `tail`.
+    /// `whole`, `head`, `tail` or `middle`.
     view: String,
     /// Whether the sentence encoder can be asked about this text.
     #[serde(default)]

@@ -153,7 +153,7 @@ fn facts_and_evidence_are_read_back_as_they_were() {
         AttemptOutcome::LowConfidence,
         AttemptOutcome::Refused,
     ];
-    let views = ["whole", "head", "tail"].into_iter().cycle();
+    let views = ["whole", "head", "tail", "middle"].into_iter().cycle();
     let languages = ["en", "ja", "und"].into_iter().cycle();
     for (((aim, outcome), view), language) in aims.into_iter().zip(outcomes).zip(views).zip(languages) {
         let (query, evidence) = (query(aim, outcome), evidence(view, language));

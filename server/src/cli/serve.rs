@@ -198,7 +198,10 @@ fn admin(config: &Config) -> anyhow::Result<Admin> {
     if tokens_file.is_some() || variable.is_some() {
         tokens = Some(Arc::new(Tokens::load(tokens_file.clone(), variable.as_deref())?));
         let listeners = [Some(config.listen), config.http];
-        let outside = listeners.iter().flatten().any(|address| !address.ip().is_loopback());
+        let outside = listeners
+            .iter()
+            .flatten()
+            .any(|address| !address.ip().is_loopback());
         if config.tls.is_none() && outside {
             tracing::warn!("tokens travel unencrypted without `tls.cert`");
         }
