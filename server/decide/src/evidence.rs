@@ -151,7 +151,7 @@ pub struct RouteScores {
     pub held: Option<usize>,
     /// Whether the last user turn only closes the conversation.
     pub closing: bool,
-    /// Which part of a long prompt was decisive: `whole`, `head` or `tail`.
+    /// Which part of a long prompt was decisive: `whole`, `head`, `tail` or `middle`.
     pub view: &'static str,
     /// Whether the sentence encoder can look at the request again: not at turns of a conversation.
     pub second_look: bool,
