@@ -1,7 +1,7 @@
 //! A request in the middle of something long, looked for where neither end nor both together speak for a route.
 //!
 //! Who pastes text around a request sets it off by blank lines, so each paragraph between the first and the last is a
-//! view of its own. Most long prompts are decided by an end and cost nothing here.
+//! view of its own. What an end decides clearly costs nothing here; with descriptions alone few are that clear.
 
 use crate::classifier::{Classifier, Logits};
 use crate::text;
