@@ -42,6 +42,7 @@ mod health;
 mod incoming;
 mod json;
 pub mod tls;
+mod turns;
 
 /// For the body of a request in JSON to come in.
 const BODY: Duration = Duration::from_secs(30);

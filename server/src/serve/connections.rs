@@ -3,7 +3,7 @@
 //! ends all connections of an age at once, and takes its certificate once.
 
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io::{self, ErrorKind};
 use std::pin::pin;
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
@@ -24,6 +25,7 @@ use crate::metrics;
 use crate::serve::Settings;
 use crate::serve::incoming::{Lost, prepare};
 use crate::serve::tls::Tls;
+use crate::serve::turns::{Calls, Turns};
 
 /// The pause after an error: long enough to cost nothing, short enough to go unnoticed once it is over.
 const BACK_OFF: Duration = Duration::from_millis(100);
@@ -159,15 +161,24 @@ impl Connections {
             }
             request
         });
-        let connection = self
-            .builder
-            .serve_connection(TokioIo::new(socket), TowerToHyperService::new(service));
+        let calls = Calls::default();
+        let mut turns = Turns::new(calls.clone());
+        let service = TowerToHyperService::new(service);
+        let service = service_fn(move |request| {
+            let (call, answer) = (calls.begin(), service.call(request));
+            async move {
+                let answer = answer.await;
+                drop(call);
+                answer
+            }
+        });
+        let connection = self.builder.serve_connection(TokioIo::new(socket), service);
         let mut connection = pin!(connection);
         let mut age = pin!(old(self.age));
         let mut asked = false;
         loop {
             tokio::select! {
-                done = &mut connection => {
+                done = poll_fn(|context| turns.poll(connection.as_mut(), context)) => {
                     if let Err(error) = done {
                         tracing::debug!(error, "a connection ended in an error");
                     }

@@ -1,0 +1,182 @@
+//! Answers that are ready together leave in one write.
+//!
+//! The runtime runs a connection as soon as one of its calls is done, before the calls that wait behind it, so that each answer
+//! costs a write of its own. Here a connection that still has calls to answer lets all that can run go first, once, and sends
+//! what is ready then. One that has none sends at once: a single call waits for nothing.
+
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+
+use futures_util::task::AtomicWaker;
+use tokio::task::yield_now;
+
+/// The calls of one connection that are being answered.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Calls(Arc<AtomicUsize>);
+
+/// One of them, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Call(Arc<AtomicUsize>);
+
+impl Calls {
+    pub(super) fn begin(&self) -> Call {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Call(self.0.clone())
+    }
+
+    fn any(&self) -> bool {
+        self.0.load(Ordering::Relaxed) > 0
+    }
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// When a connection runs.
+#[derive(Debug)]
+pub(super) struct Turns {
+    calls: Calls,
+    others: Arc<Others>,
+    waits: bool,
+}
+
+/// The others that can run.
+#[derive(Debug, Default)]
+struct Others {
+    /// Whether all of them have run.
+    done: AtomicBool,
+    connection: AtomicWaker,
+}
+
+impl Wake for Others {
+    fn wake(self: Arc<Self>) {
+        self.done.store(true, Ordering::Release);
+        self.connection.wake();
+    }
+}
+
+impl Turns {
+    pub(super) fn new(calls: Calls) -> Self {
+        Turns {
+            calls,
+            others: Arc::default(),
+            waits: false,
+        }
+    }
+
+    /// Runs the connection, or has it wait for the others. What wakes it meanwhile is a call that is done.
+    pub(super) fn poll<F: Future>(
+        &mut self,
+        connection: Pin<&mut F>,
+        context: &mut Context<'_>,
+    ) -> Poll<F::Output> {
+        if self.calls.any() && !self.others.done.swap(false, Ordering::Acquire) {
+            self.others.connection.register(context.waker());
+            if self.waits {
+                return Poll::Pending;
+            }
+            let waker = Waker::from(self.others.clone());
+            self.waits = pin!(yield_now())
+                .poll(&mut Context::from_waker(&waker))
+                .is_pending();
+            if self.waits {
+                return Poll::Pending;
+            }
+        }
+        self.waits = false;
+        connection.poll(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+    use super::*;
+
+    /// A connection that says how many answers it sends each time.
+    async fn connection(
+        calls: Calls,
+        mut answers: UnboundedReceiver<usize>,
+        sent: UnboundedSender<Vec<usize>>,
+    ) {
+        let mut turns = Turns::new(calls);
+        let mut connection = pin!(poll_fn(move |context| {
+            let mut ready = Vec::new();
+            let ended = loop {
+                match answers.poll_recv(context) {
+                    Poll::Ready(Some(answer)) => ready.push(answer),
+                    Poll::Ready(None) => break true,
+                    Poll::Pending => break false,
+                }
+            };
+            if !ready.is_empty() {
+                sent.send(ready).unwrap();
+            }
+            if ended { Poll::Ready(()) } else { Poll::Pending }
+        }));
+        poll_fn(|context| turns.poll(connection.as_mut(), context)).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn answers_that_are_ready_together_leave_together() {
+        let calls = Calls::default();
+        let (answer, answers) = unbounded_channel();
+        let (send, mut sent) = unbounded_channel();
+        let all = tokio::spawn(async move {
+            tokio::spawn(connection(calls.clone(), answers, send));
+            yield_now().await;
+            for number in 0..16 {
+                let (call, answer) = (calls.begin(), answer.clone());
+                tokio::spawn(async move {
+                    answer.send(number).unwrap();
+                    drop(call);
+                });
+            }
+        });
+        all.await.unwrap();
+        let mut together = sent.recv().await.unwrap();
+        together.sort_unstable();
+        assert_eq!(together, (0..16).collect::<Vec<usize>>());
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn a_call_that_takes_long_holds_no_answer_back() {
+        let calls = Calls::default();
+        let (answer, answers) = unbounded_channel();
+        let (send, mut sent) = unbounded_channel();
+        let long = calls.begin();
+        tokio::spawn(connection(calls.clone(), answers, send));
+        for number in 0..3 {
+            let call = calls.begin();
+            answer.send(number).unwrap();
+            drop(call);
+            assert_eq!(sent.recv().await.unwrap(), [number]);
+        }
+        drop(long);
+    }
+
+    #[test]
+    fn a_connection_without_calls_does_not_wait() {
+        let mut turns = Turns::new(Calls::default());
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(turns.poll(pin!(std::future::ready(())), &mut context).is_ready());
+    }
+
+    #[test]
+    fn a_call_that_is_given_up_is_none_any_more() {
+        let calls = Calls::default();
+        let call = calls.begin();
+        assert!(calls.any());
+        drop(call);
+        assert!(!calls.any());
+    }
+}
