@@ -13,7 +13,9 @@ use tokenizers::{Tokenizer, TruncationParams};
 
 use crate::linear::dot;
 
+mod attention;
 mod forward;
+mod lanes;
 mod math;
 mod matrix;
 mod memory;

@@ -1,9 +1,11 @@
 //! The layers, for a batch of texts whose tokens lie one after the other: no padding, and no row knows of another text.
 
-use super::math::{gelu, layer_norm};
+use super::attention::Attention;
+use super::lanes::best;
+use super::math::{Gelu, LayerNorm};
 use super::matrix::Quantised;
 use super::weights::{Layer, Norm, Weights};
-use crate::linear::{add_scaled, dot};
+use crate::linear::add_scaled;
 
 impl Weights {
     /// The vectors of all tokens of all texts, in order.
@@ -13,7 +15,7 @@ impl Weights {
             self.attend(layer, batch, &mut hidden);
             let x = Quantised::new(&hidden, self.dims());
             let mut wide = layer.up.product(&x);
-            gelu(&mut wide);
+            best(Gelu(&mut wide));
             let out = layer.down.product(&Quantised::new(&wide, layer.up.outs()));
             self.add_and_norm(&mut hidden, &out, &layer.after_feed);
         }
@@ -39,28 +41,14 @@ impl Weights {
         let dims = self.dims();
         let x = Quantised::new(hidden, dims);
         let [q, k, v] = [&layer.query, &layer.key, &layer.value].map(|linear| linear.product(&x));
-        let head = dims / self.heads;
-        let scale = 1.0 / (head as f32).sqrt();
-        let mut context = vec![0f32; hidden.len()];
-        let mut weights = Vec::new();
-        let mut start = 0;
-        for ids in batch {
-            for at in (0..dims).step_by(head) {
-                let part =
-                    |rows: &'_ [f32], row: usize| row * dims + at..row * dims + at + rows.len().min(head);
-                for row in start..start + ids.len() {
-                    let query = &q[part(&q, row)];
-                    weights.clear();
-                    weights.extend((start..start + ids.len()).map(|o| scale * dot(query, &k[part(&k, o)])));
-                    crate::regression::softmax(&mut weights);
-                    let into = &mut context[row * dims + at..][..head];
-                    for (other, weight) in (start..).zip(&weights) {
-                        add_scaled(into, &v[part(&v, other)], *weight);
-                    }
-                }
-            }
-            start += ids.len();
-        }
+        let attention = Attention {
+            query: &q,
+            key: &k,
+            value: &v,
+            dims,
+            heads: self.heads,
+        };
+        let context = attention.context(batch.iter().map(Vec::len));
         let out = layer.out.product(&Quantised::new(&context, dims));
         self.add_and_norm(hidden, &out, &layer.after_attention);
     }
@@ -71,8 +59,11 @@ impl Weights {
     }
 
     fn norm(&self, hidden: &mut [f32], norm: &Norm) {
-        for row in hidden.chunks_exact_mut(self.dims()) {
-            layer_norm(row, &norm.scale, &norm.shift, self.epsilon);
-        }
+        best(LayerNorm {
+            rows: hidden,
+            scale: &norm.scale,
+            shift: &norm.shift,
+            epsilon: self.epsilon,
+        });
     }
 }

@@ -2,16 +2,12 @@
 
 use std::borrow::Cow;
 
-use lanes::{Lanes, Work};
-
-mod lanes;
+use super::lanes::{self, Lanes, Step, Work};
 
 /// The largest activation. A row of 4,096 products with weights up to 127 then still fits 32 bits.
 const LARGEST: f32 = 4095.0;
 /// The longest row of weights.
 pub(super) const LONGEST: usize = 4096;
-/// Rows are filled up with zeros to a multiple of this.
-const WIDTH: usize = 16;
 /// Weight rows at a time, and activation rows: eight sums stay in registers.
 const OUTS: usize = 4;
 const INS: usize = 2;
@@ -29,34 +25,75 @@ pub(super) struct Matrix {
 
 /// Rows of activations as whole numbers, with what 1 stands for.
 pub(super) struct Quantised {
-    values: Vec<i16>,
+    values: Vec<Step>,
     scales: Vec<f32>,
-    /// Values a row, zeros at its end among them.
-    width: usize,
+    /// Steps a row, zeros at its end among them.
+    steps: usize,
 }
 
 impl Quantised {
     pub(super) fn new(rows: &[f32], columns: usize) -> Self {
-        let width = columns.next_multiple_of(WIDTH);
-        let count = rows.len() / columns;
-        let (mut values, mut scales) = (vec![0i16; count * width], Vec::with_capacity(count));
-        for (row, into) in rows.chunks_exact(columns).zip(values.chunks_exact_mut(width)) {
-            let largest = row.iter().fold(1e-12f32, |most, value| most.max(value.abs()));
+        lanes::best(Quantise { rows, columns })
+    }
+}
+
+struct Quantise<'a> {
+    rows: &'a [f32],
+    columns: usize,
+}
+
+impl Work for Quantise<'_> {
+    type Done = Quantised;
+
+    #[inline(always)]
+    fn by(self, _: impl Lanes) -> Quantised {
+        let steps = self.columns.div_ceil(Step::VALUES);
+        let count = self.rows.len() / self.columns;
+        let (mut values, mut scales) = (vec![Step::ZERO; count * steps], Vec::with_capacity(count));
+        let mut flat = vec![0i16; steps * Step::VALUES];
+        for (row, into) in self
+            .rows
+            .chunks_exact(self.columns)
+            .zip(values.chunks_exact_mut(steps))
+        {
+            let largest = largest(row);
             let factor = LARGEST / largest;
-            for (into, value) in into.iter_mut().zip(row) {
-                *into = whole(value * factor);
+            for (flat, value) in flat.iter_mut().zip(row) {
+                *flat = whole(value * factor);
+            }
+            for (into, flat) in into.iter_mut().zip(flat.as_chunks().0) {
+                into.0 = *flat;
             }
             scales.push(largest / LARGEST);
         }
-        Self {
+        Quantised {
             values,
             scales,
-            width,
+            steps,
         }
     }
 }
 
+/// The largest magnitude, in any order the same.
+#[inline(always)]
+fn largest(row: &[f32]) -> f32 {
+    const LANES: usize = 16;
+    let larger = |most: f32, value: f32| if value > most { value } else { most };
+    let mut lanes = [1e-12f32; LANES];
+    let (chunks, rest) = row.as_chunks::<LANES>();
+    for chunk in chunks {
+        for (lane, value) in lanes.iter_mut().zip(chunk) {
+            *lane = larger(*lane, value.abs());
+        }
+    }
+    for (lane, value) in lanes.iter_mut().zip(rest) {
+        *lane = larger(*lane, value.abs());
+    }
+    lanes.into_iter().fold(0.0, larger)
+}
+
 /// The nearest whole number, even of two: adding 1.5 × 2²³ leaves it in the low bits. Any value up to 2²² will do.
+#[inline(always)]
 fn whole(value: f32) -> i16 {
     ((value + 12_582_912.0).to_bits() & 0xffff) as u16 as i16
 }
@@ -81,6 +118,7 @@ impl Matrix {
     }
 }
 
+#[derive(Clone, Copy)]
 struct Product<'a> {
     matrix: &'a Matrix,
     x: &'a Quantised,
@@ -95,69 +133,93 @@ impl Work for Product<'_> {
         let Self { matrix, x, bias } = self;
         let (outs, rows) = (matrix.rows(), x.scales.len());
         let mut out = vec![0f32; rows * outs];
-        let mut block = vec![0i16; OUTS * x.width];
+        let mut block = vec![[Step::ZERO; OUTS]; x.steps];
         for first in (0..outs).step_by(OUTS) {
             let count = OUTS.min(outs - first);
-            for (wide, at) in block.chunks_exact_mut(x.width).zip(first..first + count) {
-                let weights = &matrix.weights[at * matrix.columns..][..matrix.columns];
-                for (wide, weight) in wide.iter_mut().zip(weights) {
-                    *wide = i16::from(*weight as i8);
+            for (at, weights) in (first..first + count).enumerate() {
+                let weights = &matrix.weights[weights * matrix.columns..][..matrix.columns];
+                widen(lanes, weights, at, &mut block);
+            }
+            let scales = padded(&matrix.scales[first..first + count]);
+            let shifts = padded(&bias[first..first + count]);
+            let mut outs_of = out.chunks_exact_mut(outs).map(|row| &mut row[first..][..count]);
+            let mut put = |sums: [i32; OUTS], scale: f32| {
+                if let Some(out) = outs_of.next() {
+                    put(out, sums, scale, &scales, &shifts);
+                }
+            };
+            let (pairs, pair_scales) = (x.values.chunks_exact(INS * x.steps), x.scales.chunks_exact(INS));
+            let last = (pairs.remainder(), pair_scales.remainder());
+            for (pair, pair_scales) in pairs.zip(pair_scales) {
+                for (sums, scale) in tile(lanes, pair, &block).into_iter().zip(pair_scales) {
+                    put(sums, *scale);
                 }
             }
-            let (scales, bias) = (&matrix.scales[first..][..count], &bias[first..][..count]);
-            let pairs = x.values.chunks(INS * x.width).zip(x.scales.chunks(INS));
-            for ((values, x_scales), out) in pairs.zip(out.chunks_mut(INS * outs)) {
-                let sums = match values.len() / x.width {
-                    INS => tile::<_, INS>(lanes, values, &block),
-                    _ => {
-                        let [sums] = tile::<_, 1>(lanes, values, &block);
-                        [sums; INS]
-                    }
-                };
-                for ((out, sums), x_scale) in out.chunks_exact_mut(outs).zip(sums).zip(x_scales) {
-                    let out = out[first..][..count].iter_mut().zip(sums);
-                    for (((out, sum), scale), bias) in out.zip(scales).zip(bias) {
-                        *out = sum as f32 * (x_scale * scale) + bias;
-                    }
-                }
+            if let (values, [scale]) = last {
+                put(row(lanes, values, &block), *scale);
             }
         }
         out
     }
 }
 
-/// The products of a few rows with a block of weights.
 #[inline(always)]
-fn tile<L: Lanes, const N: usize>(lanes: L, rows: &[i16], block: &[i16]) -> [[i32; OUTS]; N] {
-    let width = block.len() / OUTS;
-    let rows: [&[L::Values]; N] = std::array::from_fn(
-        #[inline(always)]
-        |n| lanes.read(&rows[n * width..][..width]),
-    );
-    let weights: [&[L::Values]; OUTS] = std::array::from_fn(
-        #[inline(always)]
-        |o| lanes.read(&block[o * width..][..width]),
-    );
-    let length = weights[0].len();
-    let (rows, weights) = (rows.map(|row| &row[..length]), weights.map(|row| &row[..length]));
-    let mut sums = [[lanes.none(); OUTS]; N];
-    for at in 0..length {
+fn padded(values: &[f32]) -> [f32; OUTS] {
+    values
+        .first_chunk()
+        .copied()
+        .unwrap_or_else(|| std::array::from_fn(|at| values.get(at).copied().unwrap_or(0.0)))
+}
+
+#[inline(always)]
+fn put(out: &mut [f32], sums: [i32; OUTS], x_scale: f32, scales: &[f32; OUTS], shifts: &[f32; OUTS]) {
+    let mut values = [0f32; OUTS];
+    for at in 0..OUTS {
+        values[at] = sums[at] as f32 * (x_scale * scales[at]) + shifts[at];
+    }
+    match out.as_mut_array() {
+        Some(out) => *out = values,
+        None => out.iter_mut().zip(values).for_each(|(out, value)| *out = value),
+    }
+}
+
+/// Puts a row of weights into a block of several.
+#[inline(always)]
+fn widen(lanes: impl Lanes, weights: &[u8], at: usize, block: &mut [[Step; OUTS]]) {
+    let (steps, rest) = weights.as_chunks();
+    for (into, weights) in block.iter_mut().zip(steps) {
+        into[at] = lanes.widen(weights);
+    }
+    if let Some(last) = block.last_mut().filter(|_| !rest.is_empty()) {
+        let mut weights = [0; Step::VALUES];
+        weights[..rest.len()].copy_from_slice(rest);
+        last[at] = lanes.widen(&weights);
+    }
+}
+
+/// The products of two rows with a block of weights.
+#[inline(always)]
+fn tile<L: Lanes>(lanes: L, rows: &[Step], block: &[[Step; OUTS]]) -> [[i32; OUTS]; INS] {
+    let (a, b) = rows.split_at(block.len());
+    let mut sums = [[lanes.none(); OUTS]; INS];
+    for ((a, b), weights) in a.iter().zip(b).zip(block) {
         for o in 0..OUTS {
-            let weight = weights[o][at];
-            for n in 0..N {
-                sums[n][o] = lanes.add(sums[n][o], rows[n][at], weight);
-            }
+            sums[0][o] = lanes.add_products(sums[0][o], a, &weights[o]);
+            sums[1][o] = lanes.add_products(sums[1][o], b, &weights[o]);
         }
     }
-    sums.map(
-        #[inline(always)]
-        |row| {
-            row.map(
-                #[inline(always)]
-                |sums| lanes.total(sums),
-            )
-        },
-    )
+    [lanes.totals(sums[0]), lanes.totals(sums[1])]
+}
+
+#[inline(always)]
+fn row<L: Lanes>(lanes: L, row: &[Step], block: &[[Step; OUTS]]) -> [i32; OUTS] {
+    let mut sums = [lanes.none(); OUTS];
+    for (values, weights) in row.iter().zip(block) {
+        for o in 0..OUTS {
+            sums[o] = lanes.add_products(sums[o], values, &weights[o]);
+        }
+    }
+    lanes.totals(sums)
 }
 
 #[cfg(test)]
@@ -189,11 +251,14 @@ mod tests {
             for (at, got) in got.iter().enumerate() {
                 let (row, out) = (at / outs, at % outs);
                 let weights = &matrix.weights[out * columns..][..columns];
-                let values = &x.values[row * x.width..][..columns];
+                let values = x.values[row * x.steps..]
+                    .iter()
+                    .flat_map(|step| step.0)
+                    .take(columns);
                 let products = weights
                     .iter()
                     .zip(values)
-                    .map(|(w, v)| i32::from(*w as i8) * i32::from(*v));
+                    .map(|(w, v)| i32::from(*w as i8) * i32::from(v));
                 let sum: i32 = products.sum();
                 let wanted = sum as f32 * (x.scales[row] * matrix.scales[out]) + bias[out];
                 assert_eq!(got.to_bits(), wanted.to_bits(), "{rows} {columns} {outs}");
@@ -205,11 +270,13 @@ mod tests {
     fn every_cpu_gives_the_same_bits() {
         for (rows, columns, outs) in SHAPES {
             let (matrix, x, bias) = &example(rows, columns, outs);
-            let work = || Product { matrix, x, bias };
-            let best = lanes::best(work());
-            assert_eq!(work().by(lanes::Plain), best);
-            #[cfg(target_arch = "x86_64")]
-            assert_eq!(work().by(pulp::core_arch::x86::Sse2::try_new().unwrap()), best);
+            let [first, others @ ..] = &lanes::by_all(Product { matrix, x, bias })[..] else {
+                panic!("none");
+            };
+            assert!(
+                others.iter().all(|other| other == first),
+                "{rows} {columns} {outs}"
+            );
         }
     }
 

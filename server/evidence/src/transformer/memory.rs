@@ -25,7 +25,8 @@ struct Known {
 
 impl Transformer {
     /// The embeddings of a policy's texts: what is not remembered is embedded on all cores.
-    pub(crate) fn remembered(&self, texts: &[&str]) -> Vec<Arc<[f32]>> {
+    #[must_use]
+    pub fn remembered(&self, texts: &[&str]) -> Vec<Arc<[f32]>> {
         let keys: Vec<Key> = texts
             .iter()
             .map(|text| *blake3::hash(text.as_bytes()).as_bytes())
