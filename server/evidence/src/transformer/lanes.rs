@@ -4,15 +4,20 @@
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-/// Whole numbers that are multiplied together: what the widest registers hold, in one line of the cache.
+/// Outputs whose sums are in registers together.
+pub(super) const OUTS: usize = 16;
+
+/// Of two inputs that follow each other, by turns, the weights for each of the outputs, in one line of the cache.
 #[derive(Clone, Copy)]
 #[repr(align(64))]
-pub(super) struct Step(pub(super) [i16; Step::VALUES]);
+pub(super) struct Step(pub(super) [i16; 2 * OUTS]);
 
 impl Step {
-    pub(super) const VALUES: usize = 32;
-    pub(super) const ZERO: Self = Self([0; Self::VALUES]);
+    pub(super) const ZERO: Self = Self([0; 2 * OUTS]);
 }
+
+/// The same as bytes in two's complement.
+pub(super) type Bytes = [u8; 2 * OUTS];
 
 /// Numbers that are computed with together.
 pub(super) const EIGHT: usize = 8;
@@ -20,14 +25,15 @@ pub(super) type Eight = [f32; EIGHT];
 
 /// Instructions for several numbers.
 pub(super) trait Lanes: Copy {
-    /// Sums of whole numbers so far.
+    /// A sum of whole numbers for each output.
     type Sums: Copy;
-    /// Bytes in two's complement, made wider.
-    fn widen(self, bytes: &[u8; Step::VALUES]) -> Step;
-    fn none(self) -> Self::Sums;
-    /// Adds products of two neighbours at a time.
-    fn add_products(self, sums: Self::Sums, a: &Step, b: &Step) -> Self::Sums;
-    fn totals(self, sums: [Self::Sums; 4]) -> [i32; 4];
+    /// Rows of inputs whose sums fit the registers.
+    fn rows(self) -> usize;
+    fn widen(self, bytes: &Bytes) -> Step;
+    fn read_sums(self, sums: &[i32; OUTS]) -> Self::Sums;
+    fn write_sums(self, sums: Self::Sums) -> [i32; OUTS];
+    /// Adds each output's products with the two inputs.
+    fn add_products(self, sums: Self::Sums, inputs: [i16; 2], weights: &Step) -> Self::Sums;
 
     /// Eight `f32`.
     type Floats: Copy;
@@ -76,27 +82,35 @@ fn each(a: Eight, b: Eight, of: impl Fn(f32, f32) -> f32) -> Eight {
 }
 
 impl Lanes for Plain {
-    type Sums = i32;
+    type Sums = [i32; OUTS];
     type Floats = Eight;
 
     #[inline(always)]
-    fn widen(self, bytes: &[u8; Step::VALUES]) -> Step {
+    fn rows(self) -> usize {
+        1
+    }
+
+    #[inline(always)]
+    fn widen(self, bytes: &Bytes) -> Step {
         Step(bytes.map(|byte| i16::from(byte as i8)))
     }
 
     #[inline(always)]
-    fn none(self) -> i32 {
-        0
+    fn read_sums(self, sums: &[i32; OUTS]) -> [i32; OUTS] {
+        *sums
     }
 
     #[inline(always)]
-    fn add_products(self, sum: i32, a: &Step, b: &Step) -> i32 {
-        let products = a.0.iter().zip(&b.0).map(|(a, b)| i32::from(*a) * i32::from(*b));
-        products.fold(sum, i32::wrapping_add)
+    fn write_sums(self, sums: [i32; OUTS]) -> [i32; OUTS] {
+        sums
     }
 
     #[inline(always)]
-    fn totals(self, sums: [i32; 4]) -> [i32; 4] {
+    fn add_products(self, mut sums: [i32; OUTS], inputs: [i16; 2], weights: &Step) -> [i32; OUTS] {
+        for (sum, weights) in sums.iter_mut().zip(weights.0.as_chunks::<2>().0) {
+            let products = [0, 1].map(|at| i32::from(inputs[at]) * i32::from(weights[at]));
+            *sum = sum.wrapping_add(products[0]).wrapping_add(products[1]);
+        }
         sums
     }
 

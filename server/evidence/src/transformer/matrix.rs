@@ -2,15 +2,14 @@
 
 use std::borrow::Cow;
 
-use super::lanes::{self, Lanes, Step, Work};
+use super::lanes::{self, Bytes, Lanes, OUTS, Step, Work};
 
 /// The largest activation. A row of 4,096 products with weights up to 127 then still fits 32 bits.
 const LARGEST: f32 = 4095.0;
 /// The longest row of weights.
 pub(super) const LONGEST: usize = 4096;
-/// Weight rows at a time, and activation rows: eight sums stay in registers.
-const OUTS: usize = 4;
-const INS: usize = 2;
+/// Pairs of inputs at a time, so that their weights for a few outputs stay in the first cache.
+const PAIRS: usize = 192;
 
 /// Weights of int8, a row for each output.
 #[derive(Debug)]
@@ -25,10 +24,11 @@ pub(super) struct Matrix {
 
 /// Rows of activations as whole numbers, with what 1 stands for.
 pub(super) struct Quantised {
-    values: Vec<Step>,
+    /// Two inputs at a time, a zero at a row's end if need be.
+    values: Vec<[i16; 2]>,
     scales: Vec<f32>,
-    /// Steps a row, zeros at its end among them.
-    steps: usize,
+    /// Pairs a row.
+    pairs: usize,
 }
 
 impl Quantised {
@@ -47,29 +47,25 @@ impl Work for Quantise<'_> {
 
     #[inline(always)]
     fn by(self, _: impl Lanes) -> Quantised {
-        let steps = self.columns.div_ceil(Step::VALUES);
+        let pairs = self.columns.div_ceil(2);
         let count = self.rows.len() / self.columns;
-        let (mut values, mut scales) = (vec![Step::ZERO; count * steps], Vec::with_capacity(count));
-        let mut flat = vec![0i16; steps * Step::VALUES];
+        let (mut values, mut scales) = (vec![[0i16; 2]; count * pairs], Vec::with_capacity(count));
         for (row, into) in self
             .rows
             .chunks_exact(self.columns)
-            .zip(values.chunks_exact_mut(steps))
+            .zip(values.chunks_exact_mut(pairs))
         {
             let largest = largest(row);
             let factor = LARGEST / largest;
-            for (flat, value) in flat.iter_mut().zip(row) {
-                *flat = whole(value * factor);
-            }
-            for (into, flat) in into.iter_mut().zip(flat.as_chunks().0) {
-                into.0 = *flat;
+            for (into, value) in into.as_flattened_mut().iter_mut().zip(row) {
+                *into = whole(value * factor);
             }
             scales.push(largest / LARGEST);
         }
         Quantised {
             values,
             scales,
-            steps,
+            pairs,
         }
     }
 }
@@ -110,19 +106,51 @@ impl Matrix {
         let row = &self.weights[at * self.columns..][..self.columns];
         row.iter().map(move |&weight| f32::from(weight as i8) * scale)
     }
+}
 
-    /// For each row of `x` all outputs: weights times the row, plus `bias`.
-    pub(super) fn product(&self, x: &Quantised, bias: &[f32]) -> Vec<f32> {
-        let matrix = self;
-        lanes::best(Product { matrix, x, bias })
+/// The weights of a linear map, as they are multiplied: for some outputs at a time, for each two inputs.
+#[derive(Debug)]
+pub(super) struct Linear {
+    weights: Vec<Bytes>,
+    scales: Vec<f32>,
+    bias: Vec<f32>,
+    /// Pairs of inputs.
+    pairs: usize,
+}
+
+impl Linear {
+    /// With a bias for each row of the matrix.
+    pub(super) fn new(matrix: &Matrix, bias: Vec<f32>) -> Self {
+        let pairs = matrix.columns.div_ceil(2);
+        let mut weights = vec![[0u8; 2 * OUTS]; matrix.rows().div_ceil(OUTS) * pairs];
+        for (out, row) in matrix.weights.chunks_exact(matrix.columns).enumerate() {
+            let block = &mut weights[out / OUTS * pairs..][..pairs];
+            for (into, pair) in block.iter_mut().zip(row.chunks(2)) {
+                into[2 * (out % OUTS)..][..pair.len()].copy_from_slice(pair);
+            }
+        }
+        Self {
+            weights,
+            scales: matrix.scales.clone(),
+            bias,
+            pairs,
+        }
+    }
+
+    pub(super) fn outs(&self) -> usize {
+        self.bias.len()
+    }
+
+    /// For each row of `x` all outputs: weights times the row, plus bias.
+    pub(super) fn product(&self, x: &Quantised) -> Vec<f32> {
+        lanes::best(Product { linear: self, x })
     }
 }
 
 #[derive(Clone, Copy)]
 struct Product<'a> {
-    matrix: &'a Matrix,
+    linear: &'a Linear,
     x: &'a Quantised,
-    bias: &'a [f32],
 }
 
 impl Work for Product<'_> {
@@ -130,96 +158,108 @@ impl Work for Product<'_> {
 
     #[inline(always)]
     fn by(self, lanes: impl Lanes) -> Vec<f32> {
-        let Self { matrix, x, bias } = self;
-        let (outs, rows) = (matrix.rows(), x.scales.len());
-        let mut out = vec![0f32; rows * outs];
-        let mut block = vec![[Step::ZERO; OUTS]; x.steps];
-        for first in (0..outs).step_by(OUTS) {
-            let count = OUTS.min(outs - first);
-            for (at, weights) in (first..first + count).enumerate() {
-                let weights = &matrix.weights[weights * matrix.columns..][..matrix.columns];
-                widen(lanes, weights, at, &mut block);
+        let Self { linear, x } = self;
+        let outs = linear.outs();
+        let mut out = vec![0f32; x.scales.len() * outs];
+        let mut block = [Step::ZERO; PAIRS];
+        let mut sums = vec![[0i32; OUTS]; x.scales.len()];
+        let blocks = linear.weights.chunks_exact(linear.pairs);
+        for (weights, first) in blocks.zip((0..outs).step_by(OUTS)) {
+            sums.fill([0; OUTS]);
+            for (weights, at) in weights.chunks(PAIRS).zip((0..).step_by(PAIRS)) {
+                add_all(lanes, &mut sums, x, at, weights, &mut block[..weights.len()]);
             }
-            let scales = padded(&matrix.scales[first..first + count]);
-            let shifts = padded(&bias[first..first + count]);
-            let mut outs_of = out.chunks_exact_mut(outs).map(|row| &mut row[first..][..count]);
-            let mut put = |sums: [i32; OUTS], scale: f32| {
-                if let Some(out) = outs_of.next() {
-                    put(out, sums, scale, &scales, &shifts);
+            let last = outs.min(first + OUTS);
+            let (scales, bias) = (&linear.scales[first..last], &linear.bias[first..last]);
+            for ((out, sums), x_scale) in out.chunks_exact_mut(outs).zip(&sums).zip(&x.scales) {
+                let out = out[first..last].iter_mut().zip(sums);
+                for (((out, sum), scale), bias) in out.zip(scales).zip(bias) {
+                    *out = *sum as f32 * (x_scale * scale) + bias;
                 }
-            };
-            let (pairs, pair_scales) = (x.values.chunks_exact(INS * x.steps), x.scales.chunks_exact(INS));
-            let last = (pairs.remainder(), pair_scales.remainder());
-            for (pair, pair_scales) in pairs.zip(pair_scales) {
-                for (sums, scale) in tile(lanes, pair, &block).into_iter().zip(pair_scales) {
-                    put(sums, *scale);
-                }
-            }
-            if let (values, [scale]) = last {
-                put(row(lanes, values, &block), *scale);
             }
         }
         out
     }
 }
 
+/// Adds the products of all rows with some weights, which begin at some pair of inputs. `block` is where they become
+/// wider: while the first rows are multiplied, so that the next are read from memory meanwhile.
 #[inline(always)]
-fn padded(values: &[f32]) -> [f32; OUTS] {
-    values
-        .first_chunk()
-        .copied()
-        .unwrap_or_else(|| std::array::from_fn(|at| values.get(at).copied().unwrap_or(0.0)))
+fn add_all<L: Lanes>(
+    lanes: L,
+    sums: &mut [[i32; OUTS]],
+    x: &Quantised,
+    at: usize,
+    weights: &[Bytes],
+    block: &mut [Step],
+) {
+    let mut done = 0;
+    while done < sums.len() {
+        // As many rows in the last tile as in the first, or one fewer.
+        let left = sums.len() - done;
+        let count = left.div_ceil(left.div_ceil(lanes.rows()));
+        let rows = &x.values[done * x.pairs..][..count * x.pairs];
+        let sums = &mut sums[done..][..count];
+        if done == 0 {
+            let wider = weights.iter().zip(block.iter_mut()).map(
+                #[inline(always)]
+                |(weights, into)| {
+                    *into = lanes.widen(weights);
+                    *into
+                },
+            );
+            add_tile(lanes, sums, rows, at, wider);
+        } else {
+            add_tile(lanes, sums, rows, at, block.iter().copied());
+        }
+        done += count;
+    }
+}
+
+/// Adds the products of a few rows.
+#[inline(always)]
+fn add_tile(
+    lanes: impl Lanes,
+    sums: &mut [[i32; OUTS]],
+    rows: &[[i16; 2]],
+    at: usize,
+    weights: impl ExactSizeIterator<Item = Step>,
+) {
+    match sums.len() {
+        1 => add_rows::<_, 1>(lanes, sums, rows, at, weights),
+        2 => add_rows::<_, 2>(lanes, sums, rows, at, weights),
+        3 => add_rows::<_, 3>(lanes, sums, rows, at, weights),
+        4 => add_rows::<_, 4>(lanes, sums, rows, at, weights),
+        5 => add_rows::<_, 5>(lanes, sums, rows, at, weights),
+        _ => add_rows::<_, 6>(lanes, sums, rows, at, weights),
+    }
 }
 
 #[inline(always)]
-fn put(out: &mut [f32], sums: [i32; OUTS], x_scale: f32, scales: &[f32; OUTS], shifts: &[f32; OUTS]) {
-    let mut values = [0f32; OUTS];
-    for at in 0..OUTS {
-        values[at] = sums[at] as f32 * (x_scale * scales[at]) + shifts[at];
-    }
-    match out.as_mut_array() {
-        Some(out) => *out = values,
-        None => out.iter_mut().zip(values).for_each(|(out, value)| *out = value),
-    }
-}
-
-/// Puts a row of weights into a block of several.
-#[inline(always)]
-fn widen(lanes: impl Lanes, weights: &[u8], at: usize, block: &mut [[Step; OUTS]]) {
-    let (steps, rest) = weights.as_chunks();
-    for (into, weights) in block.iter_mut().zip(steps) {
-        into[at] = lanes.widen(weights);
-    }
-    if let Some(last) = block.last_mut().filter(|_| !rest.is_empty()) {
-        let mut weights = [0; Step::VALUES];
-        weights[..rest.len()].copy_from_slice(rest);
-        last[at] = lanes.widen(&weights);
-    }
-}
-
-/// The products of two rows with a block of weights.
-#[inline(always)]
-fn tile<L: Lanes>(lanes: L, rows: &[Step], block: &[[Step; OUTS]]) -> [[i32; OUTS]; INS] {
-    let (a, b) = rows.split_at(block.len());
-    let mut sums = [[lanes.none(); OUTS]; INS];
-    for ((a, b), weights) in a.iter().zip(b).zip(block) {
-        for o in 0..OUTS {
-            sums[0][o] = lanes.add_products(sums[0][o], a, &weights[o]);
-            sums[1][o] = lanes.add_products(sums[1][o], b, &weights[o]);
+fn add_rows<L: Lanes, const N: usize>(
+    lanes: L,
+    sums: &mut [[i32; OUTS]],
+    rows: &[[i16; 2]],
+    at: usize,
+    weights: impl ExactSizeIterator<Item = Step>,
+) {
+    let (pairs, length) = (rows.len() / N, weights.len());
+    let rows: [&[[i16; 2]]; N] = std::array::from_fn(
+        #[inline(always)]
+        |row| &rows[row * pairs + at..][..length],
+    );
+    let mut totals: [L::Sums; N] = std::array::from_fn(
+        #[inline(always)]
+        |row| lanes.read_sums(&sums[row]),
+    );
+    for (pair, weights) in (0..length).zip(weights) {
+        for row in 0..N {
+            totals[row] = lanes.add_products(totals[row], rows[row][pair], &weights);
         }
     }
-    [lanes.totals(sums[0]), lanes.totals(sums[1])]
-}
-
-#[inline(always)]
-fn row<L: Lanes>(lanes: L, row: &[Step], block: &[[Step; OUTS]]) -> [i32; OUTS] {
-    let mut sums = [lanes.none(); OUTS];
-    for (values, weights) in row.iter().zip(block) {
-        for o in 0..OUTS {
-            sums[o] = lanes.add_products(sums[o], values, &weights[o]);
-        }
+    for (sums, totals) in sums.iter_mut().zip(totals) {
+        *sums = lanes.write_sums(totals);
     }
-    lanes.totals(sums)
 }
 
 #[cfg(test)]
@@ -241,24 +281,30 @@ mod tests {
         (matrix, Quantised::new(&x, columns), bias)
     }
 
-    const SHAPES: [(usize, usize, usize); 5] = [(1, 8, 1), (3, 13, 6), (2, 384, 5), (5, 40, 9), (4, 64, 8)];
+    const SHAPES: [(usize, usize, usize); 7] = [
+        (1, 8, 1),
+        (3, 13, 6),
+        (2, 384, 17),
+        (5, 40, 9),
+        (4, 64, 16),
+        (13, 2 * PAIRS + 1, 33),
+        (7, 4 * PAIRS, 48),
+    ];
 
     #[test]
     fn a_product_is_the_sum_of_products_whatever_the_shape() {
         for (rows, columns, outs) in SHAPES {
             let (matrix, x, bias) = example(rows, columns, outs);
-            let got = matrix.product(&x, &bias);
+            let got = Linear::new(&matrix, bias.clone()).product(&x);
+            assert_eq!(got.len(), rows * outs);
             for (at, got) in got.iter().enumerate() {
                 let (row, out) = (at / outs, at % outs);
                 let weights = &matrix.weights[out * columns..][..columns];
-                let values = x.values[row * x.steps..]
-                    .iter()
-                    .flat_map(|step| step.0)
-                    .take(columns);
+                let values = x.values[row * x.pairs..][..x.pairs].as_flattened();
                 let products = weights
                     .iter()
                     .zip(values)
-                    .map(|(w, v)| i32::from(*w as i8) * i32::from(v));
+                    .map(|(w, v)| i32::from(*w as i8) * i32::from(*v));
                 let sum: i32 = products.sum();
                 let wanted = sum as f32 * (x.scales[row] * matrix.scales[out]) + bias[out];
                 assert_eq!(got.to_bits(), wanted.to_bits(), "{rows} {columns} {outs}");
@@ -269,8 +315,9 @@ mod tests {
     #[test]
     fn every_cpu_gives_the_same_bits() {
         for (rows, columns, outs) in SHAPES {
-            let (matrix, x, bias) = &example(rows, columns, outs);
-            let [first, others @ ..] = &lanes::by_all(Product { matrix, x, bias })[..] else {
+            let (matrix, x, bias) = example(rows, columns, outs);
+            let linear = &Linear::new(&matrix, bias);
+            let [first, others @ ..] = &lanes::by_all(Product { linear, x: &x })[..] else {
                 panic!("none");
             };
             assert!(
@@ -295,6 +342,9 @@ mod tests {
             columns: LONGEST,
         };
         let x = Quantised::new(&vec![LARGEST; LONGEST], LONGEST);
-        assert_eq!(matrix.product(&x, &[0.0]), [127.0 * LARGEST * LONGEST as f32]);
+        assert_eq!(
+            Linear::new(&matrix, vec![0.0]).product(&x),
+            [127.0 * LARGEST * LONGEST as f32]
+        );
     }
 }

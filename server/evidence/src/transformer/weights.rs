@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use safetensors::{Dtype, SafeTensors};
 use serde::Deserialize;
 
-use super::matrix::{LONGEST, Matrix, Quantised};
+use super::matrix::{LONGEST, Linear, Matrix};
 
 /// Where a file's bytes are.
 #[derive(Clone, Copy)]
@@ -60,12 +60,6 @@ pub(super) struct Norm {
 }
 
 #[derive(Debug)]
-pub(super) struct Linear {
-    matrix: Matrix,
-    bias: Vec<f32>,
-}
-
-#[derive(Debug)]
 pub(super) struct Layer {
     pub(super) query: Linear,
     pub(super) key: Linear,
@@ -75,16 +69,6 @@ pub(super) struct Layer {
     pub(super) up: Linear,
     pub(super) down: Linear,
     pub(super) after_feed: Norm,
-}
-
-impl Linear {
-    pub(super) fn product(&self, x: &Quantised) -> Vec<f32> {
-        self.matrix.product(x, &self.bias)
-    }
-
-    pub(super) fn outs(&self) -> usize {
-        self.bias.len()
-    }
 }
 
 impl Weights {
@@ -224,10 +208,11 @@ impl<'a> File<'a> {
     }
 
     fn linear(&self, name: &str, outs: usize, columns: usize) -> Result<Linear, String> {
-        Ok(Linear {
-            matrix: self.matrix(&format!("{name}.weight"), Some(outs), columns)?,
-            bias: self.floats(&format!("{name}.bias"), Some(outs), 1)?,
-        })
+        let matrix = self.matrix(&format!("{name}.weight"), Some(outs), columns)?;
+        Ok(Linear::new(
+            &matrix,
+            self.floats(&format!("{name}.bias"), Some(outs), 1)?,
+        ))
     }
 
     fn norm(&self, name: &str, dims: usize) -> Result<Norm, String> {

@@ -5,7 +5,7 @@ use std::arch::x86_64::{__m128, __m128i, __m256, __m256i};
 use pulp::cast;
 use pulp::x86::{V1, V3};
 
-use super::{Eight, Lanes, Step};
+use super::{Bytes, Eight, Lanes, OUTS, Step};
 
 /// Of both halves.
 #[inline(always)]
@@ -14,11 +14,16 @@ fn both(a: [__m128; 2], b: [__m128; 2], of: impl Fn(__m128, __m128) -> __m128) -
 }
 
 impl Lanes for V1 {
-    type Sums = __m128i;
+    type Sums = [__m128i; 4];
     type Floats = [__m128; 2];
 
     #[inline(always)]
-    fn widen(self, bytes: &[u8; Step::VALUES]) -> Step {
+    fn rows(self) -> usize {
+        2
+    }
+
+    #[inline(always)]
+    fn widen(self, bytes: &Bytes) -> Step {
         let [a, b]: [__m128i; 2] = cast(*bytes);
         let twice = [
             self.sse2._mm_unpacklo_epi8(a, a),
@@ -33,29 +38,24 @@ impl Lanes for V1 {
     }
 
     #[inline(always)]
-    fn none(self) -> __m128i {
-        cast([0i32; 4])
+    fn read_sums(self, sums: &[i32; OUTS]) -> [__m128i; 4] {
+        cast(*sums)
     }
 
     #[inline(always)]
-    fn add_products(self, mut sums: __m128i, a: &Step, b: &Step) -> __m128i {
-        let (a, b): ([__m128i; 4], [__m128i; 4]) = (cast(a.0), cast(b.0));
+    fn write_sums(self, sums: [__m128i; 4]) -> [i32; OUTS] {
+        cast(sums)
+    }
+
+    #[inline(always)]
+    fn add_products(self, mut sums: [__m128i; 4], inputs: [i16; 2], weights: &Step) -> [__m128i; 4] {
+        let inputs = self.sse2._mm_set1_epi32(cast(inputs));
+        let weights: [__m128i; 4] = cast(weights.0);
         for part in 0..4 {
-            let products = self.sse2._mm_madd_epi16(a[part], b[part]);
-            sums = self.sse2._mm_add_epi32(sums, products);
+            let products = self.sse2._mm_madd_epi16(inputs, weights[part]);
+            sums[part] = self.sse2._mm_add_epi32(sums[part], products);
         }
         sums
-    }
-
-    #[inline(always)]
-    fn totals(self, [a, b, c, d]: [__m128i; 4]) -> [i32; 4] {
-        let sse2 = self.sse2;
-        let [ab, cd] = [(a, b), (c, d)].map(
-            #[inline(always)]
-            |(a, b)| sse2._mm_add_epi32(sse2._mm_unpacklo_epi32(a, b), sse2._mm_unpackhi_epi32(a, b)),
-        );
-        let (low, high) = (sse2._mm_unpacklo_epi64(ab, cd), sse2._mm_unpackhi_epi64(ab, cd));
-        cast(sse2._mm_add_epi32(low, high))
     }
 
     #[inline(always)]
@@ -166,11 +166,16 @@ impl Lanes for V1 {
 }
 
 impl Lanes for V3 {
-    type Sums = __m256i;
+    type Sums = [__m256i; 2];
     type Floats = __m256;
 
     #[inline(always)]
-    fn widen(self, bytes: &[u8; Step::VALUES]) -> Step {
+    fn rows(self) -> usize {
+        6
+    }
+
+    #[inline(always)]
+    fn widen(self, bytes: &Bytes) -> Step {
         let [a, b]: [__m128i; 2] = cast(*bytes);
         let wide = [
             self.avx2._mm256_cvtepi8_epi16(a),
@@ -180,26 +185,24 @@ impl Lanes for V3 {
     }
 
     #[inline(always)]
-    fn none(self) -> __m256i {
-        cast([0i32; 8])
+    fn read_sums(self, sums: &[i32; OUTS]) -> [__m256i; 2] {
+        cast(*sums)
     }
 
     #[inline(always)]
-    fn add_products(self, mut sums: __m256i, a: &Step, b: &Step) -> __m256i {
-        let (a, b): ([__m256i; 2], [__m256i; 2]) = (cast(a.0), cast(b.0));
+    fn write_sums(self, sums: [__m256i; 2]) -> [i32; OUTS] {
+        cast(sums)
+    }
+
+    #[inline(always)]
+    fn add_products(self, mut sums: [__m256i; 2], inputs: [i16; 2], weights: &Step) -> [__m256i; 2] {
+        let inputs = self.avx._mm256_set1_epi32(cast(inputs));
+        let weights: [__m256i; 2] = cast(weights.0);
         for part in 0..2 {
-            let products = self.avx2._mm256_madd_epi16(a[part], b[part]);
-            sums = self.avx2._mm256_add_epi32(sums, products);
+            let products = self.avx2._mm256_madd_epi16(inputs, weights[part]);
+            sums[part] = self.avx2._mm256_add_epi32(sums[part], products);
         }
         sums
-    }
-
-    #[inline(always)]
-    fn totals(self, [a, b, c, d]: [__m256i; 4]) -> [i32; 4] {
-        let avx2 = self.avx2;
-        let (ab, cd) = (avx2._mm256_hadd_epi32(a, b), avx2._mm256_hadd_epi32(c, d));
-        let [low, high]: [__m128i; 2] = cast(avx2._mm256_hadd_epi32(ab, cd));
-        cast(self.sse2._mm_add_epi32(low, high))
     }
 
     #[inline(always)]
