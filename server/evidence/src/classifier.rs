@@ -78,7 +78,7 @@ impl Classifier {
         }
     }
 
-    /// The same with an encoder for [`Classifier::look_again`]. `set` is what it was compiled from. Takes 2 to 4 ms of a
+    /// The same with an encoder for [`Classifier::look_again`]. `set` is what it was compiled from. Takes 1 to 3 ms of a
     /// core a text, on all cores; texts that the encoder remembers from other policies take none.
     #[must_use]
     pub fn with_encoder(mut self, encoder: Arc<Transformer>, set: &TrainingSet) -> Self {

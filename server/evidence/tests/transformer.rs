@@ -81,6 +81,22 @@ fn a_text_has_the_same_vector_alone_and_in_any_company() {
 }
 
 #[test]
+fn a_policy_s_texts_have_the_vectors_of_each_alone_in_their_order() {
+    let long = "and so on ".repeat(200);
+    let mut texts: Vec<&str> = PAIRS.iter().flat_map(|(a, b, _)| [*a, *b]).collect();
+    texts.extend([&long, "", "a", PAIRS[0].0, "a"]);
+    let encoder = Transformer::builtin().unwrap();
+    for _ in ["anew", "remembered"] {
+        let vectors = encoder.remembered(&texts);
+        assert_eq!(vectors.len(), texts.len());
+        for (text, vector) in texts.iter().zip(vectors) {
+            assert_eq!(BUILTIN.embed(text), *vector, "{text}");
+        }
+    }
+    assert!(encoder.remembered(&[]).is_empty());
+}
+
+#[test]
 fn one_from_a_directory_is_the_built_in_one_when_the_files_are() {
     let folder = folder();
     let loaded = Transformer::from_dir(folder.path()).unwrap();
