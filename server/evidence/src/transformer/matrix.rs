@@ -281,7 +281,8 @@ mod tests {
         (matrix, Quantised::new(&x, columns), bias)
     }
 
-    const SHAPES: [(usize, usize, usize); 7] = [
+    const SHAPES: [(usize, usize, usize); 8] = [
+        (6, 384, 7),
         (1, 8, 1),
         (3, 13, 6),
         (2, 384, 17),
