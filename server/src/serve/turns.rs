@@ -1,17 +1,22 @@
 //! Answers that are ready together leave in one write.
 //!
 //! The runtime runs a connection as soon as one of its calls is done, before the calls that wait behind it, so that each answer
-//! costs a write of its own. Here a connection that still has calls to answer lets all that can run go first, once, and sends
-//! what is ready then. One that has none sends at once: a single call waits for nothing.
+//! costs a write of its own. Here a connection that still has calls to answer lets all that can run go first, for a moment, and
+//! sends what is ready then. One that has none sends at once: a single call waits for nothing.
 
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
+use std::time::{Duration, Instant};
 
 use futures_util::task::AtomicWaker;
 use tokio::task::yield_now;
+
+/// How long a connection waits while its calls end: a few answers, and no more than nobody notices. It cannot read meanwhile,
+/// and so not refuse what is too much.
+const LONGEST: Duration = Duration::from_millis(1);
 
 /// The calls of one connection that are being answered.
 #[derive(Clone, Debug, Default)]
@@ -43,7 +48,7 @@ impl Drop for Call {
 pub(super) struct Turns {
     calls: Calls,
     others: Arc<Others>,
-    waits: bool,
+    waits_since: Option<Instant>,
 }
 
 /// The others that can run.
@@ -66,7 +71,7 @@ impl Turns {
         Turns {
             calls,
             others: Arc::default(),
-            waits: false,
+            waits_since: None,
         }
     }
 
@@ -78,18 +83,22 @@ impl Turns {
     ) -> Poll<F::Output> {
         if self.calls.any() && !self.others.done.swap(false, Ordering::Acquire) {
             self.others.connection.register(context.waker());
-            if self.waits {
-                return Poll::Pending;
-            }
-            let waker = Waker::from(self.others.clone());
-            self.waits = pin!(yield_now())
-                .poll(&mut Context::from_waker(&waker))
-                .is_pending();
-            if self.waits {
-                return Poll::Pending;
+            match self.waits_since {
+                Some(since) if since.elapsed() < LONGEST => return Poll::Pending,
+                Some(_) => {}
+                None => {
+                    let waker = Waker::from(self.others.clone());
+                    if pin!(yield_now())
+                        .poll(&mut Context::from_waker(&waker))
+                        .is_pending()
+                    {
+                        self.waits_since = Some(Instant::now());
+                        return Poll::Pending;
+                    }
+                }
             }
         }
-        self.waits = false;
+        self.waits_since = None;
         connection.poll(context)
     }
 }
@@ -169,6 +178,20 @@ mod tests {
         let mut turns = Turns::new(Calls::default());
         let mut context = Context::from_waker(Waker::noop());
         assert!(turns.poll(pin!(std::future::ready(())), &mut context).is_ready());
+    }
+
+    #[tokio::test]
+    async fn a_connection_waits_for_a_moment_only() {
+        let calls = Calls::default();
+        let _long = calls.begin();
+        let mut turns = Turns::new(calls);
+        let mut context = Context::from_waker(Waker::noop());
+        for _ in 0..2 {
+            let mut connection = pin!(std::future::ready(()));
+            assert!(turns.poll(connection.as_mut(), &mut context).is_pending());
+            std::thread::sleep(2 * LONGEST);
+            assert!(turns.poll(connection, &mut context).is_ready());
+        }
     }
 
     #[test]
