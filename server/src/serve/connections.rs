@@ -18,6 +18,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::sleep;
+use tonic::Status;
 use tonic::body::Body;
 use tower::{Service, ServiceExt as _};
 
@@ -168,6 +169,9 @@ impl Connections {
             let (call, answer) = (calls.begin(), service.call(request));
             async move {
                 let answer = answer.await;
+                if answer.as_ref().is_ok_and(is_error) {
+                    call.refuse();
+                }
                 drop(call);
                 answer
             }
@@ -203,6 +207,11 @@ async fn old(age: Option<Duration>) {
         Some(age) => sleep(age.mul_f64(0.9 + 0.2 * fastrand::f64())).await,
         None => std::future::pending().await,
     }
+}
+
+/// Whether an answer is an error of gRPC's: those have their status in front, and nothing behind it.
+fn is_error(answer: &Response<Body>) -> bool {
+    answer.headers().contains_key(Status::GRPC_STATUS)
 }
 
 fn is_of_one_connection(error: &io::Error) -> bool {

@@ -2,7 +2,7 @@
 //!
 //! The runtime runs a connection as soon as one of its calls is done, before the calls that wait behind it, so that each answer
 //! costs a write of its own. Here a connection that still has calls to answer lets all that can run go first, for a moment, and
-//! sends what is ready then. One that has none sends at once: a single call waits for nothing.
+//! sends what is ready then. One that has none sends at once: a single call waits for nothing, nor does an error.
 
 use std::future::Future;
 use std::pin::{Pin, pin};
@@ -20,26 +20,44 @@ const LONGEST: Duration = Duration::from_millis(1);
 
 /// The calls of one connection that are being answered.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Calls(Arc<AtomicUsize>);
+pub(super) struct Calls(Arc<Answered>);
 
 /// One of them, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Call(Arc<AtomicUsize>);
+pub(super) struct Call(Arc<Answered>);
+
+#[derive(Debug, Default)]
+struct Answered {
+    calls: AtomicUsize,
+    /// Whether one of them was refused since the connection last ran.
+    refused: AtomicBool,
+}
 
 impl Calls {
     pub(super) fn begin(&self) -> Call {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.0.calls.fetch_add(1, Ordering::Relaxed);
         Call(self.0.clone())
     }
 
     fn any(&self) -> bool {
-        self.0.load(Ordering::Relaxed) > 0
+        self.0.calls.load(Ordering::Relaxed) > 0
+    }
+
+    fn refused(&self) -> bool {
+        self.0.refused.load(Ordering::Relaxed) && self.0.refused.swap(false, Ordering::Relaxed)
+    }
+}
+
+impl Call {
+    /// Its answer is an error, for which nothing is waited: where that says that there is too much to do, it is what makes room.
+    pub(super) fn refuse(&self) {
+        self.0.refused.store(true, Ordering::Relaxed);
     }
 }
 
 impl Drop for Call {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.calls.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -81,7 +99,8 @@ impl Turns {
         connection: Pin<&mut F>,
         context: &mut Context<'_>,
     ) -> Poll<F::Output> {
-        if self.calls.any() && !self.others.done.swap(false, Ordering::Acquire) {
+        let waits = self.calls.any() && !self.calls.refused();
+        if waits && !self.others.done.swap(false, Ordering::Acquire) {
             self.others.connection.register(context.waker());
             match self.waits_since {
                 Some(since) if since.elapsed() < LONGEST => return Poll::Pending,
@@ -192,6 +211,18 @@ mod tests {
             std::thread::sleep(2 * LONGEST);
             assert!(turns.poll(connection, &mut context).is_ready());
         }
+    }
+
+    #[test]
+    fn an_error_waits_for_nothing() {
+        let calls = Calls::default();
+        let (_long, call) = (calls.begin(), calls.begin());
+        let mut turns = Turns::new(calls);
+        call.refuse();
+        drop(call);
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(turns.poll(pin!(std::future::ready(())), &mut context).is_ready());
+        assert!(!turns.calls.refused(), "it is told once");
     }
 
     #[test]
