@@ -170,7 +170,7 @@ impl Connections {
             async move {
                 let answer = answer.await;
                 if answer.as_ref().is_ok_and(is_error) {
-                    call.refuse();
+                    call.fail();
                 }
                 drop(call);
                 answer

@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 use futures_util::task::AtomicWaker;
 use tokio::task::yield_now;
 
-/// How long a connection waits while its calls end: a few answers, and no more than nobody notices. It cannot read meanwhile,
-/// and so not refuse what is too much.
+/// How long a connection waits while its calls end: a few answers, and so little that nobody notices. It does not read
+/// meanwhile, and so does not refuse what is too much.
 const LONGEST: Duration = Duration::from_millis(1);
 
 /// The calls of one connection that are being answered.
@@ -29,8 +29,8 @@ pub(super) struct Call(Arc<Answered>);
 #[derive(Debug, Default)]
 struct Answered {
     calls: AtomicUsize,
-    /// Whether one of them was refused since the connection last ran.
-    refused: AtomicBool,
+    /// Whether one of them failed since the connection last ran.
+    failed: AtomicBool,
 }
 
 impl Calls {
@@ -43,15 +43,16 @@ impl Calls {
         self.0.calls.load(Ordering::Relaxed) > 0
     }
 
-    fn refused(&self) -> bool {
-        self.0.refused.load(Ordering::Relaxed) && self.0.refused.swap(false, Ordering::Relaxed)
+    /// Told once.
+    fn failed(&self) -> bool {
+        self.0.failed.load(Ordering::Relaxed) && self.0.failed.swap(false, Ordering::Relaxed)
     }
 }
 
 impl Call {
     /// Its answer is an error, for which nothing is waited: where that says that there is too much to do, it is what makes room.
-    pub(super) fn refuse(&self) {
-        self.0.refused.store(true, Ordering::Relaxed);
+    pub(super) fn fail(&self) {
+        self.0.failed.store(true, Ordering::Relaxed);
     }
 }
 
@@ -93,13 +94,14 @@ impl Turns {
         }
     }
 
-    /// Runs the connection, or has it wait for the others. What wakes it meanwhile is a call that is done.
+    /// Runs the connection, or has it wait for the others. What else wakes it meanwhile, a call that is done or something to
+    /// read, is seen to when it runs.
     pub(super) fn poll<F: Future>(
         &mut self,
         connection: Pin<&mut F>,
         context: &mut Context<'_>,
     ) -> Poll<F::Output> {
-        let waits = self.calls.any() && !self.calls.refused();
+        let waits = self.calls.any() && !self.calls.failed();
         if waits && !self.others.done.swap(false, Ordering::Acquire) {
             self.others.connection.register(context.waker());
             match self.waits_since {
@@ -218,11 +220,11 @@ mod tests {
         let calls = Calls::default();
         let (_long, call) = (calls.begin(), calls.begin());
         let mut turns = Turns::new(calls);
-        call.refuse();
+        call.fail();
         drop(call);
         let mut context = Context::from_waker(Waker::noop());
         assert!(turns.poll(pin!(std::future::ready(())), &mut context).is_ready());
-        assert!(!turns.calls.refused(), "it is told once");
+        assert!(!turns.calls.failed(), "it is told once");
     }
 
     #[test]
